@@ -1,0 +1,48 @@
+#pragma once
+
+// What becomes of a request whose server is lost: which ones are sent again to the server once it
+// has started again, or to the same one over a new connection.
+//
+// Pure.
+
+#include "base/units.h"
+#include "wire/membership.h"
+#include "wire/messages.h"
+
+namespace benchfs::client {
+
+enum class IfLost {
+  kFail,  ///< It asks about the server as it is now.
+  /// Sent again: it changes nothing; or it is numbered (wire::is_done_once), and the server does it
+  /// once; or done twice it is the same as done once, whatever others do.
+  kRepeat,
+};
+
+template <typename Request>
+constexpr IfLost if_lost(const Request& /*request*/) noexcept {
+  // An fsync: what the next incarnation has recovered is all that this one had acknowledged, if its
+  // process was killed. If its machine was without power the answer says so (SyncMarks).
+  static_assert(wire::is_done_once(Request::kOp) || Request::kOp == wire::Op::kLookup ||
+                    Request::kOp == wire::Op::kMoves || Request::kOp == wire::Op::kReadLink ||
+                    Request::kOp == wire::Op::kGetAttr || Request::kOp == wire::Op::kReadDir ||
+                    Request::kOp == wire::Op::kRead || Request::kOp == wire::Op::kStatFs ||
+                    Request::kOp == wire::Op::kFsync,
+                "say whether it may be sent again");
+  return IfLost::kRepeat;
+}
+
+constexpr IfLost if_lost(const wire::PingRequest&) noexcept {
+  return IfLost::kFail;
+}
+constexpr IfLost if_lost(const wire::StatusRequest&) noexcept {
+  return IfLost::kFail;
+}
+constexpr IfLost if_lost(const wire::ShutdownRequest&) noexcept {
+  return IfLost::kFail;
+}
+
+/// A numbered request is sent again only for so long after its first loss: well before the server
+/// may have forgotten what it answered.
+inline constexpr std::uint64_t kRepeatNsMax = wire::kOutcomeKeptNs - 15 * kNsPerSec;
+
+}  // namespace benchfs::client

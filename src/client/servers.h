@@ -1,0 +1,196 @@
+#pragma once
+
+// The servers of the session, as the client's operations see them: send a request, get the reply or
+// an Error in bounded time.
+//
+// Threading: loop thread only, but for the names.
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/limits.h"
+#include "base/result.h"
+#include "base/units.h"
+#include "client/errno_map.h"
+#include "client/repeat.h"
+#include "coro/event.h"
+#include "coro/task.h"
+#include "loop/event_loop.h"
+#include "loop/timer_queue.h"
+#include "rpc/caller.h"
+#include "rpc/operations.h"
+#include "rpc/peer_table.h"
+#include "session/session_file.h"
+
+namespace benchfs::client {
+
+/// What one mount has in flight to one server at the most. Enough to keep a drive and a wire busy;
+/// little enough that a request is not timed out by our own requests before it.
+inline constexpr std::uint64_t kRequestsPerServerMax = 64;
+inline constexpr std::uint64_t kBytesPerServerMax = 16 * kMiB;
+static_assert(kBytesPerServerMax >= kTransferBytesMax);
+
+/// Pauses before a request is sent again whose server said kAgain or kBusy.
+inline constexpr std::uint64_t kRetryPauseNsMin = 100 * kNsPerUs;
+inline constexpr std::uint64_t kRetryPauseNsMax = 20 * kNsPerMs;
+
+/// How the published session stands: asked when a server is lost.
+struct News {
+  enum class Kind {
+    kNone,     ///< As it was when it was asked for last.
+    kChanged,  ///< `session` is what is published now.
+    kGone,     ///< The session is over: nobody is going to start again.
+  };
+  Kind kind = Kind::kNone;
+  session::Session session;
+};
+using NewsSource = std::function<News()>;
+
+class Servers final : public ServerNames {
+ public:
+  /// Borrows `loop` and `peers`. `hosts` by ServerId, as many as the table has.
+  Servers(loop::EventLoop& loop, rpc::PeerTable& peers, std::vector<std::string> hosts,
+          std::uint64_t timeout_ns);
+  Servers(const Servers&) = delete;
+  Servers& operator=(const Servers&) = delete;
+
+  /// Where to hear of servers that have started again. Without it a lost server stays lost.
+  void follow(NewsSource source) { news_ = std::move(source); }
+
+  std::uint16_t count() const noexcept { return static_cast<std::uint16_t>(hosts_.size()); }
+  std::string_view host_of(ServerId server) const noexcept override {
+    return hosts_[to_integer(server)];
+  }
+  std::uint64_t timeout_ns() const noexcept override { return timeout_ns_; }
+  std::uint64_t now_ns() noexcept { return loop_.now_ns(); }
+
+  /// What may be in flight to one server: take before a bulk request, give back after it.
+  struct Slots {
+    coro::Semaphore requests{kRequestsPerServerMax};
+    coro::Semaphore bytes{kBytesPerServerMax};
+    std::uint64_t heard_ns = 0;         ///< When the server last answered anything.
+    std::uint64_t lost_ns = 0;          ///< Since when it is known to be lost; 0: it is not.
+    std::uint64_t next_attempt_ns = 0;  ///< While it is lost: when to try to connect again.
+    rpc::Operations operations;         ///< What it is to do once.
+  };
+  Slots& slots(ServerId server) noexcept { return slots_[to_integer(server)]; }
+
+  /// kTimedOut, with the server noted in `context`, if it has answered nobody since `since_ns` and
+  /// that is longer ago than the time-out. Who has waited for a slot asks before the request: else
+  /// many who wait for one silent server would each wait out a time-out, one after the other.
+  Status check_not_silent(Context& context, ServerId server, std::uint64_t since_ns);
+
+  /// As rpc::PeerTable says.
+  std::uint64_t incarnation(ServerId server) const noexcept { return peers_.incarnation(server); }
+  std::uint64_t loss_count(ServerId server) const noexcept { return peers_.loss_count(server); }
+
+  /// Learns from the published session whether the server has started again; waits for nothing.
+  void look();
+
+  /// Sends `request` and waits for the reply, for the time-out at most; sends it again while the
+  /// server is busy. If the server is lost, looks for the one that started again in its place, for
+  /// the time-out since the loss was noticed at most, and goes on with it as repeat.h says:
+  /// whoever calls later, while it stays lost, hears of it at once. `payload` and `reply_buffer`
+  /// are borrowed until the end. An inode's home comes from a server's message: one that is none of
+  /// ours is answered with kProtocol. On an error notes the server in `context`.
+  template <typename Request>
+  coro::Task<Result<rpc::Answer<typename Request::Reply>>> call(
+      Context& context, ServerId server, Request request, ConstBytes payload = {},
+      Bytes reply_buffer = {}, rpc::WhenLate when_late = rpc::WhenLate::kRefuse) {
+    if (to_integer(server) >= count()) {
+      co_return fail(Errc::kProtocol, "client.server");
+    }
+    rpc::CallOptions options;
+    options.deadline_ns = loop_.now_ns() + timeout_ns_;
+    options.when_late = when_late;
+    options.payload = payload;
+    options.reply_buffer = reply_buffer;
+    Pursuit pursuit{.incarnation = incarnation(server), .until_ns = options.deadline_ns};
+    std::optional<rpc::Operations::Running> operation;
+    if (wire::is_done_once(Request::kOp)) {
+      operation.emplace(slots(server).operations);
+    }
+    for (std::uint64_t pause_ns = kRetryPauseNsMin;;) {
+      auto connecting = peers_.connect(server, options.deadline_ns);
+      const auto connection = co_await connecting;
+      Error error{.code = Errc::kPeerLost, .where = "client.lost"};
+      if (connection.has_value() && loop_.now_ns() < pursuit.until_ns) {
+        if (operation.has_value()) {
+          options.operation = operation->stamp();
+        }
+        const std::uint64_t named = incarnation(server);
+        auto calling = peers_.call_over(*connection, server, request, options);
+        auto answer = co_await calling;
+        if (answer.has_value()) {
+          slots(server).heard_ns = loop_.now_ns();
+          slots(server).lost_ns = 0;
+          context.answer_is_old = (*connection)->lost();
+          context.incarnation = named;
+          co_return std::move(answer);
+        }
+        error = answer.error();
+      } else if (!connection.has_value()) {
+        error = connection.error();
+      }
+      bool again = false;
+      if (error.code == Errc::kAgain || error.code == Errc::kBusy) {
+        const std::uint64_t resume_ns = loop_.now_ns() + pause_ns;
+        pause_ns = std::min(2 * pause_ns, kRetryPauseNsMax);
+        again = resume_ns < options.deadline_ns;
+        if (again) {
+          loop::SleepOp pause(loop_, resume_ns);
+          co_await pause;
+        }
+      } else if (error.code == Errc::kPeerLost && if_lost(request) == IfLost::kRepeat) {
+        pursuit.was_connected = connection.has_value();
+        if (operation.has_value() && pursuit.was_connected) {
+          pursuit.until_ns = std::min(pursuit.until_ns, loop_.now_ns() + kRepeatNsMax);
+        }
+        auto pursuing = pursue(server, pursuit);
+        again = co_await pursuing;
+      }
+      if (!again) {
+        context.server = server;
+        context.is_answer = error.where == rpc::kWhereAnswered;
+        co_return fail(error);
+      }
+    }
+  }
+
+ private:
+  /// The way of one call to a server that was lost.
+  struct Pursuit {
+    std::uint64_t incarnation = 0;  ///< Tried last.
+    std::uint64_t until_ns = 0;     ///< When it is of no use any more.
+    bool was_connected = false;     ///< The last attempt reached somebody.
+    bool reconnected = false;       ///< The same incarnation has been tried twice.
+    std::uint64_t pause_ns = 0;     ///< Before the next attempt.
+  };
+
+  /// Waits until there is reason to try again; false if there is none in time.
+  coro::Task<bool> pursue(ServerId server, Pursuit& pursuit);
+  /// Asks one of the other servers about it, unless one was asked a moment ago.
+  coro::Task<void> ask_others(ServerId server);
+
+  loop::EventLoop& loop_;
+  rpc::PeerTable& peers_;
+  const std::vector<std::string> hosts_;
+  const std::uint64_t timeout_ns_;
+  std::deque<Slots> slots_;
+  NewsSource news_;
+  bool session_is_over_ = false;
+  std::uint64_t next_look_ns_ = 0;
+  std::uint64_t next_ask_ns_ = 0;
+  std::uint16_t next_asked_ = 0;
+};
+
+}  // namespace benchfs::client

@@ -1,0 +1,50 @@
+#pragma once
+
+// Names with attributes as people and as programs read them. Pure but for the user database and the
+// clock's time zone.
+
+#include <string>
+#include <vector>
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "tools/mount.h"
+
+namespace benchfs::tools {
+
+/// "-rw-r--r--", "drwxr-xr-x".
+std::string mode_text(mode_t mode);
+
+std::string user_name(uid_t uid);  ///< The number if it has no name.
+std::string group_name(gid_t gid);
+
+/// "2026-11-22 18:30", in local time.
+std::string time_text(const timespec& time);
+
+/// "2026-11-22 18:30:05.123456789 +0000", in local time.
+std::string exact_time_text(const timespec& time);
+
+/// As `ls -l` shows sizes: bytes, or "1.5K" for people.
+std::string size_text(std::uint64_t bytes, bool human);
+
+/// Lines of `ls -l`, one per entry.
+std::string long_listing(const std::vector<Entry>& entries, bool human);
+
+/// A name for a terminal: control bytes as '?'. Unchanged if `for_terminal` is false.
+std::string shown_name(const std::string& name, bool for_terminal);
+
+/// What `stat` says about one path.
+std::string status_text(const std::string& path, const struct stat& status);
+
+struct NamedDirectory {
+  std::string path;
+  std::vector<Entry> entries;
+};
+
+/// One array of objects with all attributes. Bytes of names that are no UTF-8 become U+FFFD.
+std::string listing_json(const std::vector<NamedDirectory>& directories);
+std::string status_json(const std::vector<Entry>& entries);
+std::string free_space_json(const std::string& session, const struct statvfs& space);
+
+}  // namespace benchfs::tools
