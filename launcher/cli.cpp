@@ -1,0 +1,303 @@
+#include "launcher/cli.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <sstream>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "base/limits.h"
+#include "base/parse.h"
+#include "base/units.h"
+#include "tools/console.h"
+#include "tools/file_commands.h"
+
+namespace benchfs::launcher {
+namespace {
+
+using tools::Action;
+
+constexpr char kDescription[] =
+    "benchfs: one file system from the drives of a job's nodes, for as long as the job lasts.";
+constexpr char kFooter[] =
+    "The session is named by --session or $BENCHFS_SESSION.\n"
+    "'benchfs COMMAND --help' tells about a command.";
+
+std::chrono::milliseconds time_argument(const std::string& option, const std::string& text) {
+  const auto time_ns = parse_duration_ns(text);
+  if (!time_ns.has_value()) {
+    throw CLI::ValidationError(option, "'" + text + "' is not a time such as 500ms or 10s");
+  }
+  return std::chrono::milliseconds((*time_ns + kNsPerMs - 1) / kNsPerMs);
+}
+
+void add_time(CLI::App& command, const std::string& name, std::chrono::milliseconds& value,
+              const std::string& help) {
+  command
+      .add_option_function<std::string>(
+          name, [&value, name](const std::string& text) { value = time_argument(name, text); },
+          help)
+      ->type_name("TIME");
+}
+
+/// An option that every benchfsd gets as it is, once `check` has found nothing wrong with it.
+template <typename Check>
+void add_server_option(CLI::App& command, UpOptions& up, const std::string& name,
+                       const std::string& shape, const std::string& help, Check check) {
+  command
+      .add_option_function<std::string>(
+          name,
+          [&up, name, check](const std::string& text) {
+            check(name, text);
+            up.server_options.push_back(name);
+            up.server_options.push_back(text);
+          },
+          help)
+      ->type_name(shape);
+}
+
+void check_size(const std::string& option, const std::string& text) {
+  tools::size_argument(option, text);
+}
+void check_time(const std::string& option, const std::string& text) {
+  time_argument(option, text);
+}
+
+template <typename... Words>
+auto check_one_of(Words... words) {
+  return [allowed = std::vector<std::string>{words...}](const std::string& option,
+                                                        const std::string& text) {
+    if (std::find(allowed.begin(), allowed.end(), text) == allowed.end()) {
+      std::string list;
+      for (const std::string& word : allowed) {
+        list += (list.empty() ? "" : ", ") + word;
+      }
+      throw CLI::ValidationError(option, "'" + text + "' is not one of: " + list);
+    }
+  };
+}
+
+/// All commands and what they were told.
+class CommandLine {
+ public:
+  explicit CommandLine(const Surroundings& surroundings)
+      : surroundings_(surroundings),
+        app_(kDescription, "benchfs"),
+        session_(default_session_directory(surroundings)) {
+    app_.set_help_flag("--help", "Show this help and exit");
+    app_.set_version_flag("--version", "benchfs " BENCHFS_VERSION);
+    app_.footer(kFooter);
+    app_.require_subcommand(1);
+    app_.get_formatter()->column_width(32);
+    up_.store = default_store_directory(surroundings);
+    if (const std::string mpirun = surroundings.variable("BENCHFS_MPIRUN"); !mpirun.empty()) {
+      up_.mpirun = mpirun;
+    }
+    declare_up();
+    declare_down();
+    declare_restart();
+    declare_status();
+    declare_run();
+    tools::declare_file_commands(app_, session_, chosen_);
+  }
+
+  int run(std::vector<std::string> arguments) {
+    take_command(arguments);
+    try {
+      check_command_name(arguments);
+      // CLI11 takes the arguments from the back.
+      std::reverse(arguments.begin(), arguments.end());
+      app_.parse(std::move(arguments));
+    } catch (const CLI::ParseError& error) {
+      return report(error);
+    }
+    return chosen_();
+  }
+
+ private:
+  CLI::App* add(const char* name, const char* help, Action action) {
+    CLI::App* command = app_.add_subcommand(name, help)->group("Session");
+    tools::add_session_option(*command, session_);
+    command->callback([this, action] { chosen_ = action; });
+    return command;
+  }
+
+  void declare_up() {
+    CLI::App& command = *add("up", "Start servers; return when all of them answer", [this] {
+      up_.session = session_;
+      return up(up_, surroundings_);
+    });
+    command
+        .add_option("-n,--servers", up_.server_count,
+                    "How many (default: one per host named, or per node of a Slurm job; else 1)")
+        ->check(CLI::Range(1U, unsigned{kServerCountMax}))
+        ->type_name("N");
+    auto* hostfile = command.add_option("--hostfile", up_.hostfile, "Hosts, as for mpirun")
+                         ->check(CLI::ExistingFile)
+                         ->type_name("FILE");
+    command.add_option("--hosts", up_.hosts, "Hosts, as a list")
+        ->delimiter(',')
+        ->excludes(hostfile)
+        ->type_name("A,B");
+    command
+        .add_option_function<std::string>(
+            "--store",
+            [this](const std::string& directory) {
+              up_.store = directory;
+              up_.store_given = true;
+            },
+            "Directory on the node-local drives; server N uses DIR/server-N")
+        ->type_name("DIR")
+        ->default_str(up_.store);
+    add_server_option(command, up_, "--capacity", "SIZE", "Space of each server", check_size);
+    add_server_option(command, up_, "--pool", "SIZE", "Memory for data in flight, of each server",
+                      check_size);
+    add_server_option(command, up_, "--spin", "TIME",
+                      "How long an idle server spins before it sleeps", check_time);
+    add_server_option(command, up_, "--backend", "NAME",
+                      "How drives are accessed: auto, uring, posix or memory",
+                      check_one_of("auto", "uring", "posix", "memory"));
+    add_server_option(command, up_, "--log", "LEVEL",
+                      "What servers log: error, warning, info or debug",
+                      check_one_of("error", "warning", "info", "debug"));
+    command
+        .add_option_function<std::string>(
+            "--config",
+            [this](const std::string& file) {
+              up_.server_options.insert(
+                  up_.server_options.end(),
+                  {"--config", std::filesystem::absolute(file).lexically_normal().string()});
+            },
+            "Configuration file (TOML) of the servers")
+        ->check(CLI::ExistingFile)
+        ->type_name("FILE");
+    command.add_flag_callback(
+        "--discard", [this] { up_.server_options.emplace_back("--discard"); },
+        "Remove what dead servers left in the stores, instead of going on with it");
+    command.add_flag("--replace", up_.replace, "Clear a stale session first, with its data");
+    add_time(command, "--timeout", up_.time_max, "How long to wait for the servers (default: 60s)");
+    command.add_option("--benchfsd", up_.server_program, "The server program")->type_name("FILE");
+    command
+        .add_option("--mpirun", up_.mpirun,
+                    "Open MPI's mpirun (default: $BENCHFS_MPIRUN or mpirun)")
+        ->type_name("FILE");
+  }
+
+  void declare_down() {
+    CLI::App& command =
+        *add("down", "Stop the servers and remove what is left of the session", [this] {
+          down_.session = session_;
+          return down(down_);
+        });
+    command.add_flag("--force", down_.force, "Kill at once");
+    command.add_flag("--keep", down_.keep,
+                     "Leave the stores: benchfs up goes on with the session's files");
+    add_time(command, "--timeout", down_.patience,
+             "How long servers may take to stop in order before they are killed (default: 10s)");
+  }
+
+  void declare_restart() {
+    CLI::App& command =
+        *add("restart", "Start servers again that have died, on their stores", [this] {
+          restart_.session = session_;
+          return restart(restart_, surroundings_);
+        });
+    command
+        .add_option("server", restart_.servers,
+                    "Which ones (default: all of this host whose processes are gone)")
+        ->check(CLI::Range(0U, unsigned{kServerCountMax} - 1))
+        ->type_name("N");
+    add_time(command, "--timeout", restart_.time_max,
+             "How long to wait for the servers (default: 60s)");
+    command.add_option("--benchfsd", restart_.server_program, "The server program")
+        ->type_name("FILE");
+  }
+
+  void declare_status() {
+    CLI::App& command = *add("status", "Show the servers; fail unless all of them answer", [this] {
+      status_.session = session_;
+      return status(status_);
+    });
+    command.add_flag("--json", status_.json, "Say it as JSON");
+    add_time(command, "--timeout", status_.time_max, "How long to wait for answers (default: 2s)");
+  }
+
+  void declare_run() {
+    add("run", "Run a command in the session: benchfs run [--session DIR] -- COMMAND...", [this] {
+      run_.session = std::filesystem::absolute(session_).lexically_normal().string();
+      return launcher::run(run_, surroundings_);
+    });
+  }
+
+  /// Cuts the command off that `run` runs: its words are not options of ours.
+  void take_command(std::vector<std::string>& arguments) {
+    if (arguments.empty() || arguments.front() != "run") {
+      return;
+    }
+    auto word = arguments.begin() + 1;
+    while (word != arguments.end() && !word->empty() && word->front() == '-' && *word != "--") {
+      word += *word == "--session" && word + 1 != arguments.end() ? 2 : 1;
+    }
+    const auto end = word;
+    if (word != arguments.end() && *word == "--") {
+      ++word;
+    }
+    run_.command.assign(word, arguments.end());
+    arguments.erase(end, arguments.end());
+    const bool asks_for_help =
+        std::find(arguments.begin(), arguments.end(), "--help") != arguments.end();
+    lacks_command_ = run_.command.empty() && !asks_for_help;
+  }
+
+  void check_command_name(const std::vector<std::string>& arguments) const {
+    if (lacks_command_) {
+      throw CLI::ParseError("run: no command given: benchfs run -- COMMAND",
+                            CLI::ExitCodes::RequiredError);
+    }
+    if (arguments.empty() || arguments.front().empty() || arguments.front().front() == '-') {
+      return;
+    }
+    const auto known = app_.get_subcommands([](const CLI::App*) { return true; });
+    if (std::none_of(known.begin(), known.end(), [&](const CLI::App* command) {
+          return command->get_name() == arguments.front();
+        })) {
+      throw CLI::ParseError("unknown command '" + arguments.front() + "'",
+                            CLI::ExitCodes::ExtrasError);
+    }
+  }
+
+  /// Help and version go to standard output, with status 0; everything else is a mistake.
+  int report(const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream ignored;
+    if (app_.exit(error, out, ignored) == 0) {
+      tools::say_text(out.str());
+      return tools::kExitOk;
+    }
+    const auto named = app_.get_subcommands();
+    const std::string command = named.empty() ? "benchfs" : "benchfs " + named.front()->get_name();
+    tools::complain("{}\nTry '{} --help'.", error.what(), command);
+    return tools::kExitUsage;
+  }
+
+  const Surroundings& surroundings_;
+  CLI::App app_;
+  std::string session_;
+  UpOptions up_;
+  DownOptions down_;
+  RestartOptions restart_;
+  StatusOptions status_;
+  RunOptions run_;
+  bool lacks_command_ = false;
+  Action chosen_;
+};
+
+}  // namespace
+
+int run_command_line(std::vector<std::string> arguments, const Surroundings& surroundings) {
+  return CommandLine(surroundings).run(std::move(arguments));
+}
+
+}  // namespace benchfs::launcher

@@ -1,0 +1,87 @@
+#pragma once
+
+// The commands that start, stop and use the servers of a session. Each returns the exit status of
+// `benchfs` and has said what there is to say.
+//
+// Threading: the main thread.
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace benchfs::launcher {
+
+/// What the commands take from their surroundings, read once by main.
+struct Surroundings {
+  std::string program;                   ///< Path of this executable.
+  std::vector<std::string> environment;  ///< "NAME=value", as handed to what is started.
+
+  /// Empty if it is not set.
+  std::string variable(const std::string& name) const;
+};
+
+/// Where the session is if nobody says: $BENCHFS_SESSION, else $XDG_RUNTIME_DIR/benchfs, else
+/// /tmp/benchfs-<uid>.
+std::string default_session_directory(const Surroundings& surroundings);
+
+/// Where stores go if nobody says: $BENCHFS_STORE, else benchfs-store-<uid> in $TMPDIR or /tmp.
+std::string default_store_directory(const Surroundings& surroundings);
+
+struct UpOptions {
+  std::string session;
+  std::string store;
+  unsigned server_count = 0;  ///< 0: one per host named, per node of a Slurm allocation, or one.
+  std::string hostfile;
+  std::vector<std::string> hosts;
+  std::vector<std::string> server_options;  ///< Handed to every benchfsd.
+  std::string server_program;               ///< Empty: the benchfsd beside this program.
+  std::string mpirun = "mpirun";
+  std::chrono::milliseconds time_max{60'000};
+  bool replace = false;      ///< Clears a stale session first, with its data.
+  bool store_given = false;  ///< Else a session that goes on keeps its own.
+};
+
+/// Starts servers and returns when every one of them answers. A session whose servers are all gone
+/// goes on with its stores. Leaves nothing new behind on a failure.
+int up(const UpOptions& options, const Surroundings& surroundings);
+
+struct DownOptions {
+  std::string session;
+  std::chrono::milliseconds patience{
+      10'000};         ///< For an orderly stop, before processes are killed.
+  bool force = false;  ///< Kill at once.
+  bool keep = false;   ///< Leave the stores, for an `up` to go on with.
+};
+
+/// Stops what runs and removes what is left of the session, whatever state it is in. Idempotent.
+int down(const DownOptions& options);
+
+struct RestartOptions {
+  std::string session;
+  std::vector<unsigned> servers;  ///< Empty: all of this host that have died.
+  std::string server_program;     ///< Empty: as of `up`.
+  std::chrono::milliseconds time_max{60'000};
+};
+
+/// Starts servers of this host that have died again, on their stores, while the others live on.
+int restart(const RestartOptions& options, const Surroundings& surroundings);
+
+struct StatusOptions {
+  std::string session;
+  std::chrono::milliseconds time_max{2'000};
+  bool json = false;
+};
+
+/// 0 only if every server answers.
+int status(const StatusOptions& options);
+
+struct RunOptions {
+  std::string session;
+  std::vector<std::string> command;
+};
+
+/// Becomes the command; returns only if that fails: 127 if it is not found, 126 if it cannot be
+/// run.
+int run(const RunOptions& options, const Surroundings& surroundings);
+
+}  // namespace benchfs::launcher
