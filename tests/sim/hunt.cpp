@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,8 +21,10 @@ namespace {
 
 using Moment = std::chrono::steady_clock::time_point;
 
-/// Of the machine's time: a seed that takes longer hangs.
-constexpr auto kSeedLimit = std::chrono::seconds(180);
+/// A seed that computes for longer, in seconds, or that is not through after so long hangs. Two
+/// limits, as a hunt may have to leave the machine to others.
+constexpr rlim_t kSeedCpuLimit = 180;
+constexpr auto kSeedLimit = std::chrono::minutes(30);
 
 /// A seed that runs in a child, and what it has written so far.
 struct Child {
@@ -34,6 +37,8 @@ struct Child {
 
 /// In the child: one line for each number, and the violation.
 [[noreturn]] void run_child(const HuntOptions& options, std::uint64_t seed, int fd) {
+  const rlimit limit{.rlim_cur = kSeedCpuLimit, .rlim_max = kSeedCpuLimit + 1};
+  ::setrlimit(RLIMIT_CPU, &limit);
   const Mutation* const mutation = options.mutation;
   const Plan plan = mutation == nullptr ? make_plan(seed) : mutated_plan(*mutation, seed);
   const Report report =
@@ -145,7 +150,9 @@ class Hunt {
     int status = 0;
     ::waitpid(child.pid, &status, 0);
     std::string violation = "it dies";
-    if (WIFSIGNALED(status)) {
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) {
+      violation = "it does not end";
+    } else if (WIFSIGNALED(status)) {
       violation += fmt::format(" by signal {}", WTERMSIG(status));
     }
     for (std::size_t at = 0; at < child.text.size();) {
