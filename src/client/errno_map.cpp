@@ -72,6 +72,12 @@ std::string sentence_of(const Context& context, const Error& error, const Server
   }
   const std::string server =
       fmt::format("server {} ({})", to_integer(*context.server), names->host_of(*context.server));
+  if (error.code == Errc::kTimedOut && context.is_answer) {
+    return fmt::format(
+        "{}{} waited for another server, or for another operation on the same names, for more than "
+        "{}",
+        lead, server, seconds(names->timeout_ns()));
+  }
   if (error.code == Errc::kTimedOut) {
     return fmt::format("{}{} did not answer within {}", lead, server, seconds(names->timeout_ns()));
   }

@@ -97,11 +97,12 @@ class Servers final : public ServerNames {
   void look();
 
   /// Sends `request` and waits for the reply, for the time-out at most; sends it again while the
-  /// server is busy. If the server is lost, looks for the one that started again in its place, for
-  /// the time-out since the loss was noticed at most, and goes on with it as repeat.h says:
-  /// whoever calls later, while it stays lost, hears of it at once. `payload` and `reply_buffer`
-  /// are borrowed until the end. An inode's home comes from a server's message: one that is none of
-  /// ours is answered with kProtocol. On an error notes the server in `context`.
+  /// server is busy, which is kTimedOut in the end. If the server is lost, looks for the one that
+  /// started again in its place, for the time-out since the loss was noticed at most, and goes on
+  /// with it as repeat.h says: whoever calls later, while it stays lost, hears of it at once.
+  /// `payload` and `reply_buffer` are borrowed until the end. An inode's home comes from a server's
+  /// message: one that is none of ours is answered with kProtocol. On an error notes the server in
+  /// `context`.
   template <typename Request>
   coro::Task<Result<rpc::Answer<typename Request::Reply>>> call(
       Context& context, ServerId server, Request request, ConstBytes payload = {},
@@ -142,7 +143,7 @@ class Servers final : public ServerNames {
         error = connection.error();
       }
       bool again = false;
-      if (error.code == Errc::kAgain || error.code == Errc::kBusy) {
+      if (is_passing(error.code)) {
         const std::uint64_t resume_ns = loop_.now_ns() + pause_ns;
         pause_ns = std::min(2 * pause_ns, kRetryPauseNsMax);
         again = resume_ns < options.deadline_ns;
@@ -161,12 +162,21 @@ class Servers final : public ServerNames {
       if (!again) {
         context.server = server;
         context.is_answer = error.where == rpc::kWhereAnswered;
+        if (is_passing(error.code)) {
+          co_return fail(Errc::kTimedOut, "client.busy");
+        }
         co_return fail(error);
       }
     }
   }
 
  private:
+  /// What a server says that will do it later: of two operations that exclude each other, one
+  /// waits.
+  static constexpr bool is_passing(Errc code) noexcept {
+    return code == Errc::kAgain || code == Errc::kBusy;
+  }
+
   /// The way of one call to a server that was lost.
   struct Pursuit {
     std::uint64_t incarnation = 0;  ///< Tried last.

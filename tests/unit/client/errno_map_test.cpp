@@ -45,6 +45,14 @@ TEST(ErrnoMap, DoesNotCallAServerGoneThatAnswers) {
             "/a: server 0 (n1) has lost another server that this needs, or is stopping");
 }
 
+TEST(ErrnoMap, DoesNotCallAServerSilentThatHadToWait) {
+  const TwoHosts hosts;
+  const Context context{.subject = "/a", .server = ServerId{0}, .is_answer = true};
+  EXPECT_EQ(sentence_of(context, Error{.code = Errc::kTimedOut}, &hosts),
+            "/a: server 0 (n1) waited for another server, or for another operation on the same "
+            "names, for more than 10 s");
+}
+
 TEST(ErrnoMap, NamesTheServerWhoseDriveFailed) {
   EXPECT_EQ(sentence(Errc::kIo),
             "/ckpt/a.h5: server 1 (n3): Input/output error (a drive has failed; servers.log says "
