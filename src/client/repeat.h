@@ -12,7 +12,9 @@
 namespace benchfs::client {
 
 enum class IfLost {
-  kFail,  ///< It asks about the server as it is now.
+  kFail,  ///< It is meant for this run of the server.
+  /// It asks about the server as it is now: that of a later run, if there is one already.
+  kAskLater,
   /// Sent again: it changes nothing; or it is numbered (wire::is_done_once), and the server does it
   /// once; or done twice it is the same as done once, whatever others do.
   kRepeat,
@@ -32,10 +34,10 @@ constexpr IfLost if_lost(const Request& /*request*/) noexcept {
 }
 
 constexpr IfLost if_lost(const wire::PingRequest&) noexcept {
-  return IfLost::kFail;
+  return IfLost::kAskLater;
 }
 constexpr IfLost if_lost(const wire::StatusRequest&) noexcept {
-  return IfLost::kFail;
+  return IfLost::kAskLater;
 }
 constexpr IfLost if_lost(const wire::ShutdownRequest&) noexcept {
   return IfLost::kFail;

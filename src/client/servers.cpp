@@ -87,6 +87,21 @@ coro::Task<void> Servers::ask_others(ServerId server) {
   }
 }
 
+coro::Task<bool> Servers::has_started_again(ServerId server, Pursuit& pursuit) {
+  look();
+  if (news_ && incarnation(server) == pursuit.incarnation) {
+    auto asking = ask_others(server);
+    co_await asking;
+  }
+  if (incarnation(server) == pursuit.incarnation) {
+    co_return false;
+  }
+  pursuit.incarnation = incarnation(server);
+  pursuit.reconnected = false;
+  pursuit.pause_ns = 0;
+  co_return loop_.now_ns() < pursuit.until_ns;
+}
+
 coro::Task<bool> Servers::pursue(ServerId server, Pursuit& pursuit) {
   Slots& slots = this->slots(server);
   if (slots.lost_ns == 0) {
@@ -96,16 +111,10 @@ coro::Task<bool> Servers::pursue(ServerId server, Pursuit& pursuit) {
   const std::uint64_t lost_ns = slots.lost_ns;
   const std::uint64_t until_ns = std::min(pursuit.until_ns, lost_ns + timeout_ns_);
   for (;;) {
-    look();
-    if (news_ && incarnation(server) == pursuit.incarnation) {
-      auto asking = ask_others(server);
-      co_await asking;
-    }
-    if (incarnation(server) != pursuit.incarnation) {
-      pursuit.incarnation = incarnation(server);
-      pursuit.reconnected = false;
-      pursuit.pause_ns = 0;
-      co_return loop_.now_ns() < pursuit.until_ns;
+    auto asking = has_started_again(server, pursuit);
+    const bool started_again = co_await asking;
+    if (started_again) {
+      co_return true;
     }
     if (pursuit.was_connected && !std::exchange(pursuit.reconnected, true)) {
       co_return true;  // Perhaps only the connection is lost.

@@ -158,6 +158,10 @@ class Servers final : public ServerNames {
         }
         auto pursuing = pursue(server, pursuit);
         again = co_await pursuing;
+      } else if (error.code == Errc::kPeerLost && if_lost(request) == IfLost::kAskLater &&
+                 !std::exchange(pursuit.reconnected, true)) {
+        auto asking = has_started_again(server, pursuit);
+        again = co_await asking;
       }
       if (!again) {
         context.server = server;
@@ -186,6 +190,8 @@ class Servers final : public ServerNames {
     std::uint64_t pause_ns = 0;     ///< Before the next attempt.
   };
 
+  /// Whether others know now of a later run of it than the one that was tried last.
+  coro::Task<bool> has_started_again(ServerId server, Pursuit& pursuit);
   /// Waits until there is reason to try again; false if there is none in time.
   coro::Task<bool> pursue(ServerId server, Pursuit& pursuit);
   /// Asks one of the other servers about it, unless one was asked a moment ago.

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/log.h"
+#include "client/cluster.h"
 #include "placement/placement.h"
 #include "unit/client/fake_session.h"
 
@@ -527,6 +528,37 @@ TEST(Repeat, AServerThatRefusesAtFirstIsTriedAgain) {
     ASSERT_TRUE(story.actor().stat(path).has_value());
     EXPECT_LE(story.session.cluster.clock.now_ns() - begin_ns, (refusals + 1) * 400 * kNsPerMs);
   }
+}
+
+/// Answers pings, which the server does elsewhere.
+struct Alive {
+  coro::Task<Result<wire::EmptyReply>> ping(server::Context /*context*/, wire::PingRequest) {
+    co_return wire::EmptyReply{};
+  }
+};
+
+TEST(Repeat, APingReachesAServerThatHasStartedAgainAndWaitsForNoneThatHasNot) {
+  Story story(1);
+  story.victim = ServerId{1};
+  Alive alive;
+  const auto answer_pings = [&story, &alive] {
+    story.session.cluster.server(story.victim).exchange->on<wire::PingRequest>(alive, &Alive::ping);
+  };
+  const auto ping_it = [&story] {
+    return story.actor().run(ping(story.actor().servers, story.context(), story.victim));
+  };
+  answer_pings();
+  ASSERT_TRUE(ping_it().has_value()) << "it is connected";
+  story.session.cluster.crash(story.victim);
+  story.restart();
+  answer_pings();
+  EXPECT_TRUE(ping_it().has_value());
+  story.session.cluster.crash(story.victim);
+  const std::uint64_t begin_ns = story.session.cluster.clock.now_ns();
+  const Status lost = ping_it();
+  ASSERT_FALSE(lost.has_value());
+  EXPECT_EQ(lost.error().code, Errc::kPeerLost);
+  EXPECT_LE(story.session.cluster.clock.now_ns() - begin_ns, kNsPerSec);
 }
 
 TEST(Repeat, AFileThatIsOpenStaysThereWhileItsHomeStartsAgain) {
