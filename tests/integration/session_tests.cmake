@@ -1,7 +1,7 @@
 # Tests that need running servers: `benchfs up` and the programs that work in a session.
 
-add_library(benchfs_test_cluster STATIC support/cluster.cpp support/command.cpp support/nodes.cpp
-  support/sanitizer_reports.cpp)
+add_library(benchfs_test_cluster STATIC support/caretaker.cpp support/cluster.cpp
+  support/command.cpp support/nodes.cpp support/sanitizer_reports.cpp)
 target_include_directories(benchfs_test_cluster PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(benchfs_test_cluster PUBLIC benchfs_launcher PRIVATE benchfs_rules)
 target_compile_definitions(benchfs_test_cluster PRIVATE BENCHFS_TOOL="$<TARGET_FILE:benchfs_tool>")
@@ -27,6 +27,7 @@ function(benchfs_live_test file)
     PROPERTIES LABELS integration TIMEOUT 120 RESOURCE_LOCK servers)
 endfunction()
 
+benchfs_live_test(harness)
 benchfs_live_test(faults)
 benchfs_live_test(restart)
 benchfs_live_test(bad_message)

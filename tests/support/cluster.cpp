@@ -43,7 +43,9 @@ bool kill_and_wait(pid_t pid, int signal) {
   return launcher::wait_for_end(held, std::chrono::steady_clock::now() + std::chrono::seconds(10));
 }
 
-Cluster::Cluster(ClusterOptions options) : options_(std::move(options)) {}
+Cluster::Cluster(ClusterOptions options)
+    : options_(std::move(options)),
+      caretaker_({benchfs_program(), "down"}, variables(), place_.path().string()) {}
 
 Cluster::~Cluster() {
   const CommandResult result = down();

@@ -1,13 +1,14 @@
 #pragma once
 
 // A session of real servers for a test: brought up by `benchfs up`, in a directory of its own below
-// the working directory, and gone with this object, however the test ends.
+// the working directory, and gone with this object, however the test ends: also if it is killed.
 
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
 
+#include "support/caretaker.h"
 #include "support/command.h"
 #include "support/temp_dir.h"
 
@@ -50,6 +51,7 @@ class Cluster {
  private:
   ClusterOptions options_;
   TempDir place_;
+  Caretaker caretaker_;
 };
 
 /// Whether there is such a process; one that has ended and only waits to be reaped does not count.

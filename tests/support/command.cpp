@@ -14,23 +14,6 @@ namespace {
 
 constexpr int kExitNotStarted = 127;
 
-[[noreturn]] void become(const std::vector<std::string>& argv, const Variables& variables) {
-  for (const auto& [name, value] : variables) {
-    if (value.empty()) {
-      ::unsetenv(name.c_str());
-    } else {
-      ::setenv(name.c_str(), value.c_str(), 1);
-    }
-  }
-  std::vector<char*> words;
-  for (const std::string& word : argv) {
-    words.push_back(const_cast<char*>(word.c_str()));
-  }
-  words.push_back(nullptr);
-  ::execvp(words[0], words.data());
-  ::_exit(kExitNotStarted);
-}
-
 /// Reads both pipes until their writers have closed them.
 void read_all(int out_fd, int err_fd, CommandResult& result) {
   std::array<pollfd, 2> pipes{{{out_fd, POLLIN, 0}, {err_fd, POLLIN, 0}}};
@@ -55,6 +38,23 @@ void read_all(int out_fd, int err_fd, CommandResult& result) {
 
 }  // namespace
 
+void become_command(const std::vector<std::string>& argv, const Variables& variables) {
+  for (const auto& [name, value] : variables) {
+    if (value.empty()) {
+      ::unsetenv(name.c_str());
+    } else {
+      ::setenv(name.c_str(), value.c_str(), 1);
+    }
+  }
+  std::vector<char*> words;
+  for (const std::string& word : argv) {
+    words.push_back(const_cast<char*>(word.c_str()));
+  }
+  words.push_back(nullptr);
+  ::execvp(words[0], words.data());
+  ::_exit(kExitNotStarted);
+}
+
 CommandResult run_command(const std::vector<std::string>& argv, const Variables& variables,
                           bool keep_output) {
   CommandResult result;
@@ -69,7 +69,7 @@ CommandResult run_command(const std::vector<std::string>& argv, const Variables&
       ::dup2(out[1], STDOUT_FILENO);
       ::dup2(err[1], STDERR_FILENO);
     }
-    become(argv, variables);
+    become_command(argv, variables);
   }
   if (keep_output) {
     ::close(out[1]);

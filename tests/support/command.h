@@ -21,4 +21,7 @@ using Variables = std::vector<std::pair<std::string, std::string>>;
 CommandResult run_command(const std::vector<std::string>& argv, const Variables& variables = {},
                           bool keep_output = true);
 
+/// Becomes that program, as run_command() would start it. For the child of a fork.
+[[noreturn]] void become_command(const std::vector<std::string>& argv, const Variables& variables);
+
 }  // namespace benchfs::test
