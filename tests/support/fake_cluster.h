@@ -255,8 +255,9 @@ class FakeCluster {
   FakeServer& server(ServerId id) { return *servers[to_integer(id)]; }
 
   void crash(ServerId id) { server(id).crash(); }
-  /// Starts a server that crashed on its drive; everybody hears of it.
-  void restart(ServerId id) {
+  enum class Hears { kEverybody, kServers };
+  /// Starts a server that crashed on its drive; `who` hears of it.
+  void restart(ServerId id, Hears who = Hears::kEverybody) {
     std::unique_ptr<FakeServer>& place = servers[to_integer(id)];
     BENCHFS_ASSERT(place->transport.dead());
     const std::uint64_t run_number = place->run_number + 1;
@@ -270,6 +271,9 @@ class FakeCluster {
       begun.peers->update(other->self, kFakeEpoch + other->run_number, other->transport.address());
     }
     for (const auto& client : clients) {
+      if (who == Hears::kServers) {
+        break;
+      }
       client->peers->update(id, kFakeEpoch + run_number, begun.transport.address());
     }
     begun.serve();

@@ -530,35 +530,58 @@ TEST(Repeat, AServerThatRefusesAtFirstIsTriedAgain) {
   }
 }
 
-/// Answers pings, which the server does elsewhere.
-struct Alive {
+/// What a server answers elsewhere: pings, and what it knows of the others.
+class Membership {
+ public:
+  explicit Membership(test::FakeCluster& cluster) : cluster_(cluster) {}
+
+  void serve(test::FakeServer& server) {
+    server.exchange->on<wire::PingRequest>(*this, &Membership::ping);
+    server.exchange->on<wire::GetServerRequest>(*this, &Membership::tell);
+  }
+
+ private:
   coro::Task<Result<wire::EmptyReply>> ping(server::Context /*context*/, wire::PingRequest) {
     co_return wire::EmptyReply{};
   }
+  coro::Task<Result<wire::ServerEntry>> tell(server::Context /*context*/,
+                                             wire::GetServerRequest request) {
+    const test::FakeServer& server = cluster_.server(request.server);
+    const std::vector<std::byte> address = server.transport.address();
+    wire::ServerEntry entry;
+    entry.server = request.server;
+    entry.incarnation = test::kFakeEpoch + server.run_number;
+    entry.address.assign(reinterpret_cast<const char*>(address.data()), address.size());
+    co_return entry;
+  }
+
+  test::FakeCluster& cluster_;
 };
 
 TEST(Repeat, APingReachesAServerThatHasStartedAgainAndWaitsForNoneThatHasNot) {
   Story story(1);
-  story.victim = ServerId{1};
-  Alive alive;
-  const auto answer_pings = [&story, &alive] {
-    story.session.cluster.server(story.victim).exchange->on<wire::PingRequest>(alive, &Alive::ping);
+  test::FakeCluster& cluster = story.session.cluster;
+  const ServerId victim{1};
+  Membership membership(cluster);
+  for (const auto& server : cluster.servers) {
+    membership.serve(*server);
+  }
+  const auto ping_it = [&story, victim] {
+    return story.actor().run(ping(story.actor().servers, story.context(), victim));
   };
-  const auto ping_it = [&story] {
-    return story.actor().run(ping(story.actor().servers, story.context(), story.victim));
-  };
-  answer_pings();
   ASSERT_TRUE(ping_it().has_value()) << "it is connected";
-  story.session.cluster.crash(story.victim);
-  story.restart();
-  answer_pings();
+
+  cluster.crash(victim);
+  cluster.restart(victim, test::FakeCluster::Hears::kServers);
+  membership.serve(cluster.server(victim));
   EXPECT_TRUE(ping_it().has_value());
-  story.session.cluster.crash(story.victim);
-  const std::uint64_t begin_ns = story.session.cluster.clock.now_ns();
+
+  cluster.crash(victim);
+  const std::uint64_t begin_ns = cluster.clock.now_ns();
   const Status lost = ping_it();
   ASSERT_FALSE(lost.has_value());
   EXPECT_EQ(lost.error().code, Errc::kPeerLost);
-  EXPECT_LE(story.session.cluster.clock.now_ns() - begin_ns, kNsPerSec);
+  EXPECT_LE(cluster.clock.now_ns() - begin_ns, kNsPerSec);
 }
 
 TEST(Repeat, AFileThatIsOpenStaysThereWhileItsHomeStartsAgain) {
