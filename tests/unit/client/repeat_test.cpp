@@ -561,22 +561,22 @@ class Membership {
 TEST(Repeat, APingReachesAServerThatHasStartedAgainAndWaitsForNoneThatHasNot) {
   Story story(1);
   test::FakeCluster& cluster = story.session.cluster;
-  const ServerId victim{1};
+  constexpr ServerId kVictim{1};
   Membership membership(cluster);
   for (const auto& server : cluster.servers) {
     membership.serve(*server);
   }
-  const auto ping_it = [&story, victim] {
-    return story.actor().run(ping(story.actor().servers, story.context(), victim));
+  const auto ping_it = [&story] {
+    return story.actor().run(ping(story.actor().servers, story.context(), kVictim));
   };
   ASSERT_TRUE(ping_it().has_value()) << "it is connected";
 
-  cluster.crash(victim);
-  cluster.restart(victim, test::FakeCluster::Hears::kServers);
-  membership.serve(cluster.server(victim));
+  cluster.crash(kVictim);
+  cluster.restart(kVictim, test::FakeCluster::Hears::kServers);
+  membership.serve(cluster.server(kVictim));
   EXPECT_TRUE(ping_it().has_value());
 
-  cluster.crash(victim);
+  cluster.crash(kVictim);
   const std::uint64_t begin_ns = cluster.clock.now_ns();
   const Status lost = ping_it();
   ASSERT_FALSE(lost.has_value());
