@@ -4,7 +4,8 @@
  * Errors. Functions that return int or ssize_t return -1 and set errno; functions that return a pointer
  * return NULL and set errno. benchfs_error_text() then tells what failed, naming the file or server.
  * What benchfs does not support fails with ENOTSUP. Errors that any call may meet: EHOSTDOWN (a server
- * that is needed is gone), EIO (no reply within the time-out, or the drive failed), ENOMEM.
+ * that is needed is gone), EIO (no reply within the time-out, or none but that it has to wait for another
+ * operation; or the drive failed), ENOMEM.
  *
  * Visibility. Data is visible to every client of the job when the call that wrote it has returned; so is
  * the size of the file.
@@ -40,6 +41,7 @@
 #include <sys/statvfs.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
