@@ -190,7 +190,8 @@ class Servers final : public ServerNames {
     std::uint64_t pause_ns = 0;     ///< Before the next attempt.
   };
 
-  /// Whether others know now of a later run of it than the one that was tried last.
+  /// Whether others know now of a later run of it than the one that was tried last, and it is not
+  /// too late for it. Asks once and waits for no start.
   coro::Task<bool> has_started_again(ServerId server, Pursuit& pursuit);
   /// Waits until there is reason to try again; false if there is none in time.
   coro::Task<bool> pursue(ServerId server, Pursuit& pursuit);
