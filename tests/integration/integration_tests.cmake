@@ -7,10 +7,10 @@ function(benchfs_transport_test file)
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE benchfs::net benchfs_rules GTest::gtest_main ${ARGN})
   gtest_discover_tests(${name} TEST_PREFIX "integration.shm." TEST_LIST ${name}_shm
-    PROPERTIES LABELS integration TIMEOUT 120
+    PROPERTIES LABELS integration TIMEOUT 300
     ENVIRONMENT "UCX_TLS=posix,sysv,cma,self")
   gtest_discover_tests(${name} TEST_PREFIX "integration.tcp." TEST_LIST ${name}_tcp
-    PROPERTIES LABELS integration TIMEOUT 120
+    PROPERTIES LABELS integration TIMEOUT 300
     ENVIRONMENT "UCX_TLS=tcp,self;UCX_NET_DEVICES=lo")
 endfunction()
 

@@ -14,7 +14,7 @@ add_executable(integration_launcher_test integration/launcher_test.cpp)
 target_link_libraries(integration_launcher_test PRIVATE
   benchfs_test_cluster benchfs_rules GTest::gtest_main)
 gtest_discover_tests(integration_launcher_test TEST_PREFIX "integration.shm."
-  PROPERTIES LABELS integration TIMEOUT 120 RESOURCE_LOCK servers)
+  PROPERTIES LABELS integration TIMEOUT 300 RESOURCE_LOCK servers)
 
 # benchfs_live_test(<file>): tests that bring their own servers up, and do to them what no user would.
 function(benchfs_live_test file)
@@ -24,7 +24,7 @@ function(benchfs_live_test file)
   target_compile_definitions(integration_${file}_test PRIVATE
     BENCHFS_SERVER="$<TARGET_FILE:benchfsd>" BENCHFS_MPIRUN="${MPIEXEC_EXECUTABLE}")
   gtest_discover_tests(integration_${file}_test TEST_PREFIX "integration."
-    PROPERTIES LABELS integration TIMEOUT 120 RESOURCE_LOCK servers)
+    PROPERTIES LABELS integration TIMEOUT 300 RESOURCE_LOCK servers)
 endfunction()
 
 benchfs_live_test(harness)
@@ -60,7 +60,7 @@ add_dependencies(integration_drive_test benchfs_faulty_server)
 # tcp), in a session of its own, under mpirun if RANKS is given.
 function(benchfs_session_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "PROGRAM;RANKS;LABEL;TIMEOUT" "ARGUMENTS;SERVERS;TLS")
-  foreach(default IN ITEMS "SERVERS 1 2 3 5" "TLS shm tcp" "LABEL integration" "TIMEOUT 120")
+  foreach(default IN ITEMS "SERVERS 1 2 3 5" "TLS shm tcp" "LABEL integration" "TIMEOUT 300")
     string(REPLACE " " ";" words "${default}")
     list(POP_FRONT words key)
     if(NOT DEFINED arg_${key})

@@ -64,7 +64,7 @@ class LoadWorker {
   void expect_all_reached() {
     for (int server = 0; server < session_.server_count(); ++server) {
       EXPECT_TRUE(comes_true([&] { return failure_of([&] { session_.ping(server); }).code == 0; },
-                             std::chrono::seconds(30)))
+                             std::chrono::minutes(2)))
           << "server " << server;
     }
   }

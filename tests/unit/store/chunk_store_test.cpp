@@ -44,6 +44,9 @@ TEST(ChunkStore, ReadsBackWhatWasWrittenAtAnyAlignmentAndSize) {
   }
 }
 
+/// For what a test fragments and counts the reads of, however long that takes on a slow machine.
+constexpr CompactionRules kNoCompaction = {.file_extents_min = SIZE_MAX};
+
 TEST(ChunkStore, ARangeInOneExtentIsOneReadStraightIntoTheBuffer) {
   StoreFixture f(1024);
   const ByteVector data = pattern(1, 300'000);
@@ -79,7 +82,7 @@ TEST(ChunkStore, ManySmallPiecesAreOneWriteAndOneRead) {
 }
 
 TEST(ChunkStore, BlocksScatteredOverTheDriveAreReadWithoutCopyAndInParallel) {
-  StoreFixture f(1024);
+  StoreFixture f(1024, 0, 8 * kMiB, test::kFixtureRingBlocks, kNoCompaction);
   // Backwards, so that no two of the file's blocks follow each other on the drive.
   constexpr std::uint64_t kStep = 3 * kBlockBytes;
   ByteVector expected(64 * kStep);
@@ -97,7 +100,7 @@ TEST(ChunkStore, BlocksScatteredOverTheDriveAreReadWithoutCopyAndInParallel) {
 
 TEST(ChunkStore, OneBufferIsEnoughHoweverScatteredTheBytesAre) {
   // The pool has one buffer of the largest size; the read needs more scratch than that leaves.
-  StoreFixture f(4096, 0, io::kBufferBytesMax);
+  StoreFixture f(4096, 0, io::kBufferBytesMax, test::kFixtureRingBlocks, kNoCompaction);
   constexpr std::uint64_t kStep = kInlineBytesMax + 9;
   ByteVector expected(127 * kStep);
   for (std::uint64_t i = 127; i-- > 0;) {
@@ -321,7 +324,7 @@ void fragment(StoreFixture& f, std::uint64_t file_count) {
 }
 
 TEST(ChunkStore, AFragmentedDriveIsUsedToTheLastBlock) {
-  StoreFixture f(402);
+  StoreFixture f(402, 0, 8 * kMiB, test::kFixtureRingBlocks, kNoCompaction);
   fragment(f, 134);
   const ByteVector data = pattern(8, 201 * kBlockBytes - 5);
   ASSERT_TRUE(f.write_now(1000, {{17, data.size()}}, data).has_value());
@@ -334,7 +337,7 @@ TEST(ChunkStore, AFragmentedDriveIsUsedToTheLastBlock) {
 }
 
 TEST(ChunkStore, AFullAndFragmentedStoreStillMakesSnapshotsAndRemoves) {
-  StoreFixture f(402);
+  StoreFixture f(402, 0, 8 * kMiB, test::kFixtureRingBlocks, kNoCompaction);
   fragment(f, 134);
   const ByteVector data = pattern(8, 201 * kBlockBytes);
   ASSERT_TRUE(f.write_now(1000, {{0, data.size()}}, data).has_value());
