@@ -76,7 +76,14 @@ class Server {
     ledger_.emplace(*journal_);
     appends_.emplace(*ledger_, ServerId{0});
     outcomes_.emplace(loop_, *ledger_);
-    keeper_.emplace(*ledger_, *names_, *debts_, *appends_, *outcomes_);
+    range_locks_.emplace(loop_, *ledger_, ServerId{0});
+    counters_.emplace(*ledger_, ServerId{0});
+    keeper_.emplace(*ledger_, server::NamespaceKeeper::Tables{.names = *names_,
+                                                              .debts = *debts_,
+                                                              .appends = *appends_,
+                                                              .range_locks = *range_locks_,
+                                                              .counters = *counters_,
+                                                              .outcomes = *outcomes_});
     names_.emplace(meta::NamespaceOptions{.self = ServerId{0}, .server_count = 1}, &*keeper_);
     debts_.emplace(*ledger_, ServerId{0}, 1);
     journal_->add_participant(journal::RecordKind::kNamespaceFirst,
@@ -205,6 +212,8 @@ class Server {
   std::optional<meta::Namespace> names_;
   std::optional<server::Debts> debts_;
   std::optional<server::AppendEnds> appends_;
+  std::optional<server::RangeLocks> range_locks_;
+  std::optional<server::Counters> counters_;
   std::optional<server::Outcomes> outcomes_;
   std::vector<InodeId> inodes_;
   std::uint64_t next_file_ = 0;

@@ -6,10 +6,12 @@ int ADIOI_BENCHFS_Feature(ADIO_File fd, int flag) {
     case ADIO_SCALABLE_OPEN:   /* One rank opens by name; so ROMIO never defers an open. */
     case ADIO_SCALABLE_RESIZE: /* One rank resizes. */
     case ADIO_TWO_PHASE:
+    case ADIO_SHARED_FP:   /* ad_benchfs_shared.c */
+    case ADIO_ATOMIC_MODE: /* ad_benchfs_atomic.c */
       return 1;
     default:
-      /* There is no byte-range lock, hence neither atomic mode, nor shared file pointers, nor data
-       * sieving when writing, which would write back bytes that are not ours. */
+      /* ROMIO need not lock around what it asks for, as the driver does, and must not sieve when it
+       * writes, as that would write back bytes that are not ours. */
       return 0;
   }
 }

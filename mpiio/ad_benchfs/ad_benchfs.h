@@ -39,10 +39,12 @@ typedef struct ADIOI_BENCHFS_File {
   int is_opener;        /* Opened by name and exported the handle; closes after all others. */
   int in_collective;    /* Errors are kept in `collective_error` instead of being returned. */
   int collective_error; /* The MPI error class of the first error of this collective call. */
+  int ordered_error;    /* Of the shared file pointer, for the collective call that comes next. */
   int in_two_phase;     /* ROMIO takes what it reads for full: a short read is filled with zeros. */
   ADIO_Offset known_size; /* The file had at least this size; the same on all ranks. */
   int has_reported;       /* This rank has printed why an operation failed. */
   int running_count;      /* Non-blocking transfers that are not completed. */
+  int has_moved_shared;   /* This rank has moved the shared file pointer since the view was set. */
   void* mpi_file;         /* What the MPI library knows the file by: its error handler is there. */
 } ADIOI_BENCHFS_File;
 
@@ -55,6 +57,11 @@ typedef struct ADIOI_BENCHFS_Access {
   int file_ptr_type;  /* ADIO_EXPLICIT_OFFSET or ADIO_INDIVIDUAL. */
   ADIO_Offset offset; /* With ADIO_EXPLICIT_OFFSET: in etypes of the view if strided, else bytes. */
 } ADIOI_BENCHFS_Access;
+
+/* What a transfer holds while it goes on. */
+typedef struct ADIOI_BENCHFS_Guard {
+  benchfs_lock* lock; /* NULL: nothing. */
+} ADIOI_BENCHFS_Guard;
 
 /* What a failed step has to say. */
 typedef struct ADIOI_BENCHFS_Failure {
@@ -117,6 +124,19 @@ int ADIOI_BENCHFS_Wants_parents(ADIO_File fd);
 
 /* Puts what is in effect into fd->info, and tells the two-phase code to align to chunks. */
 void ADIOI_BENCHFS_Publish_layout(ADIO_File fd, const benchfs_layout* layout);
+
+/* ---- ad_benchfs_atomic.c
+ * --------------------------------------------------------------------------- */
+
+/* Before a transfer of bytes between `begin` and `end` of the file: waits, in atomic mode, for those
+ * that it must not mix with. -1 and errno: it must not be done. */
+int ADIOI_BENCHFS_Guard_begin(ADIOI_BENCHFS_Guard* guard, ADIO_File fd,
+                              ADIOI_BENCHFS_Direction direction, ADIO_Offset begin,
+                              ADIO_Offset end);
+
+/* After it: returns `moved`, which is what it has moved or -1 and errno; -1 and errno also if it may
+ * not have been atomic. */
+ADIO_Offset ADIOI_BENCHFS_Guard_end(ADIOI_BENCHFS_Guard* guard, ADIO_Offset moved);
 
 /* ---- ad_benchfs_coll.c
  * ----------------------------------------------------------------------------- */

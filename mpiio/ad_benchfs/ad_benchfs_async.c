@@ -249,7 +249,9 @@ static void begin_strided(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO
   ADIOI_BENCHFS_Walk_start(&walk, fd, access);
   const int has_memory = ADIOI_BENCHFS_Pieces_fill(&pieces, &walk, wanted, kPieceCountMax) == 0;
   ADIOI_BENCHFS_Walk_end(&walk);
-  if (has_memory && pieces.length == wanted) {
+  /* In atomic mode it is done at once too: what holds a lock while the program computes would keep
+   * others waiting for that. */
+  if (has_memory && pieces.length == wanted && !fd->atomicity) {
     begin(fd, access->direction, &pieces, request, error_code);
     if (*error_code == MPI_SUCCESS) {
       move_pointer(fd, access, &walk.file);

@@ -110,14 +110,24 @@ static int reaches_over_end(ADIO_File fd, ADIO_Offset end) {
   return end > size;
 }
 
-/* Whether all ranks are to act alone: ROMIO cannot do it, or would not count right. */
-static int goes_independently(ADIO_File fd, const ADIOI_BENCHFS_Access* access) {
+typedef enum Way {
+  NOT_AT_ALL,    /* A rank does not know where its bytes belong: ordered_error. */
+  INDEPENDENTLY, /* ROMIO cannot do it, or would not count right. */
+  IN_TWO_PHASES,
+} Way;
+
+/* How to do it; the same on all ranks. */
+static Way choose_way(ADIO_File fd, const ADIOI_BENCHFS_Access* access) {
   const int is_read = access->direction == ADIOI_BENCHFS_READ;
-  const ADIO_Offset mine[2] = {span_of(access), is_read ? ADIOI_BENCHFS_End_of(fd, access) : 0};
-  ADIO_Offset most[2] = {0, 0};
-  MPI_Allreduce(mine, most, 2, ADIO_OFFSET, MPI_MAX, fd->comm);
+  const ADIO_Offset mine[3] = {span_of(access), is_read ? ADIOI_BENCHFS_End_of(fd, access) : 0,
+                               ADIOI_BENCHFS_Is_spoilt(fd)};
+  ADIO_Offset most[3] = {0, 0, 0};
+  MPI_Allreduce(mine, most, 3, ADIO_OFFSET, MPI_MAX, fd->comm);
+  if (most[2] != 0) {
+    return NOT_AT_ALL;
+  }
   const int is_over_end = is_read && reaches_over_end(fd, most[1]);
-  return is_over_end || most[0] > kTwoPhaseSpanMax;
+  return is_over_end || most[0] > kTwoPhaseSpanMax ? INDEPENDENTLY : IN_TWO_PHASES;
 }
 
 /*
@@ -130,12 +140,19 @@ static void transfer(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_Stat
                      int* error_code) {
   ADIOI_BENCHFS_File* const file = ADIOI_BENCHFS_File_of(fd);
   file->in_collective = 1;
-  file->collective_error = MPI_SUCCESS;
+  file->collective_error = file->ordered_error;
+  file->ordered_error = MPI_SUCCESS;
   *error_code = MPI_SUCCESS;
-  if (goes_independently(fd, access)) {
-    independent(fd, access, status, error_code);
-  } else {
-    two_phase(fd, access, status, error_code);
+  switch (choose_way(fd, access)) {
+    case NOT_AT_ALL:
+      MPIR_Status_set_bytes(status, access->datatype, 0);
+      break;
+    case INDEPENDENTLY:
+      independent(fd, access, status, error_code);
+      break;
+    case IN_TWO_PHASES:
+      two_phase(fd, access, status, error_code);
+      break;
   }
   file->in_collective = 0;
   const int mine = *error_code != MPI_SUCCESS ? *error_code : file->collective_error;

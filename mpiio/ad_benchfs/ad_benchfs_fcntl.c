@@ -58,10 +58,8 @@ void ADIOI_BENCHFS_Fcntl(ADIO_File fd, int flag, ADIO_Fcntl_t* fcntl_struct, int
       }
       break;
     case ADIO_FCNTL_SET_ATOMICITY:
-      /* ROMIO does not ask for the feature before it calls this. */
-      if (fcntl_struct->atomicity) {
-        *error_code = ADIOI_BENCHFS_Error_code(kName, fd->filename, MPI_ERR_UNSUPPORTED_OPERATION);
-      }
+      ADIOI_BENCHFS_Drain(fd); /* What was begun without it is over. */
+      fd->atomicity = fcntl_struct->atomicity != 0;
       break;
     default:
       *error_code = ADIOI_BENCHFS_Error_code(kName, fd->filename, MPI_ERR_ARG);

@@ -13,7 +13,12 @@ static ADIO_Offset read_at(ADIO_File fd, void* buffer, ADIO_Offset length, ADIO_
   ADIO_Offset got = 0;
   *error_code = MPI_SUCCESS;
   if (length > 0 && !ADIOI_BENCHFS_Is_spoilt(fd)) {
-    got = benchfs_pread(file->handle, buffer, (size_t)length, offset);
+    ADIOI_BENCHFS_Guard guard;
+    got = ADIOI_BENCHFS_Guard_begin(&guard, fd, ADIOI_BENCHFS_READ, offset, offset + length);
+    if (got == 0) {
+      got = ADIOI_BENCHFS_Guard_end(
+          &guard, benchfs_pread(file->handle, buffer, (size_t)length, offset));
+    }
     if (got < 0) {
       *error_code =
           ADIOI_BENCHFS_Settle(fd, ADIOI_BENCHFS_Failed(fd, "ADIOI_BENCHFS_ReadContig", errno));

@@ -59,6 +59,31 @@ ADIO_Offset ADIOI_BENCHFS_End_of(ADIO_File fd, const ADIOI_BENCHFS_Access* acces
   return last + 1;
 }
 
+/* The same, apart from others in atomic mode. */
+static ADIO_Offset move_all_guarded(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
+                                    ADIOI_BENCHFS_Walk* walk, ADIO_Offset wanted,
+                                    int* error_code) {
+  if (!fd->atomicity) {
+    return move_all(fd, access, walk, wanted, error_code);
+  }
+  ADIOI_BENCHFS_Guard guard;
+  ADIO_Offset begin = 0;
+  ADIO_Offset moved = 0;
+  ADIOI_BENCHFS_Runs_peek(&walk->file, &begin);
+  int failed = ADIOI_BENCHFS_Guard_begin(&guard, fd, access->direction, begin,
+                                         ADIOI_BENCHFS_End_of(fd, access)) != 0;
+  if (!failed) {
+    moved = move_all(fd, access, walk, wanted, error_code);
+    failed = ADIOI_BENCHFS_Guard_end(&guard, moved) < 0;
+  }
+  if (failed && *error_code == MPI_SUCCESS) {
+    *error_code =
+        ADIOI_BENCHFS_Settle(fd, ADIOI_BENCHFS_Failed(fd, "ADIOI_BENCHFS_Strided", errno));
+    moved = 0;
+  }
+  return moved;
+}
+
 ADIO_Offset ADIOI_BENCHFS_Transfer_strided(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
                                            int* error_code) {
   MPI_Count view_size = 0;
@@ -71,7 +96,7 @@ ADIO_Offset ADIOI_BENCHFS_Transfer_strided(ADIO_File fd, const ADIOI_BENCHFS_Acc
   ADIOI_BENCHFS_Walk walk;
   ADIOI_BENCHFS_Walk_start(&walk, fd, access);
   ADIOI_BENCHFS_Runs after = walk.file;
-  const ADIO_Offset moved = move_all(fd, access, &walk, wanted, error_code);
+  const ADIO_Offset moved = move_all_guarded(fd, access, &walk, wanted, error_code);
   if (access->file_ptr_type == ADIO_INDIVIDUAL) {
     if (moved == wanted) {
       after = walk.file;

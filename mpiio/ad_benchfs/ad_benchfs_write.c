@@ -10,7 +10,14 @@ static ADIO_Offset write_at(ADIO_File fd, const void* buffer, ADIO_Offset length
   if (length == 0 || ADIOI_BENCHFS_Is_spoilt(fd)) {
     return 0;
   }
-  if (benchfs_pwrite(file->handle, buffer, (size_t)length, offset) != length) {
+  ADIOI_BENCHFS_Guard guard;
+  ADIO_Offset put =
+      ADIOI_BENCHFS_Guard_begin(&guard, fd, ADIOI_BENCHFS_WRITE, offset, offset + length);
+  if (put == 0) {
+    put = ADIOI_BENCHFS_Guard_end(&guard,
+                                  benchfs_pwrite(file->handle, buffer, (size_t)length, offset));
+  }
+  if (put < 0) {
     *error_code =
         ADIOI_BENCHFS_Settle(fd, ADIOI_BENCHFS_Failed(fd, "ADIOI_BENCHFS_WriteContig", errno));
     return 0;

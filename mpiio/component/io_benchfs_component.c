@@ -177,10 +177,6 @@ static int open_named(struct ompi_communicator_t* comm, const char* name, int am
 
 static int open_routed(struct ompi_communicator_t* comm, const char* filename, int amode,
                        struct opal_info_t* info, ompi_file_t* file) {
-  if (amode & MPI_MODE_SEQUENTIAL) {
-    /* Needs shared file pointers. ROMIO would find out too late, and lose the error. */
-    return MPI_ERR_UNSUPPORTED_OPERATION;
-  }
   io_benchfs_route route = find_route(filename, info);
   char* const name = name_for_romio(&route);
   if (name == NULL) {

@@ -45,6 +45,7 @@ constexpr std::array<Row, kErrcLast> kRows = {{
     {Errc::kTooManyFiles, EMFILE, "too_many_files"},
     {Errc::kCrossDevice, EXDEV, "cross_device"},
     {Errc::kPowerLost, EIO, "power_lost"},
+    {Errc::kNoLock, ENOLCK, "no_lock"},
 }};
 
 constexpr bool rows_are_in_order() {

@@ -40,9 +40,10 @@ enum class Errc : std::uint16_t {
   kTooManyFiles = 28,  ///< EMFILE: a named limit on open things is reached.
   kCrossDevice = 29,   ///< EXDEV
   kPowerLost = 30,     ///< EIO: what was acknowledged and not synced may be gone.
+  kNoLock = 31,        ///< ENOLCK: the lock is not held any more, or there are too many.
 };
 
-inline constexpr std::uint16_t kErrcLast = 30;
+inline constexpr std::uint16_t kErrcLast = 31;
 
 /// An operating error: expected, handled or handed on, never thrown. 16 bytes, free to copy.
 struct [[nodiscard]] Error {

@@ -276,7 +276,8 @@ int benchfs_file_export(benchfs_file* file, void* buffer, size_t size) {
                         .layout = identity.layout,
                         .flags = identity.flags,
                         .open_id = identity.open_id,
-                        .truncate_epoch = identity.truncate_epoch};
+                        .truncate_epoch = identity.truncate_epoch,
+                        .counter = file->file.counter()};
   encode_export(what, Bytes(static_cast<std::byte*>(buffer), kExportBytes));
   file->file.mark_exported();
   return 0;
@@ -302,11 +303,91 @@ benchfs_file* benchfs_file_attach(benchfs_mount* mount, const void* buffer, size
                                 .layout = what->layout,
                                 .flags = what->flags,
                                 .open_id = what->open_id,
-                                .truncate_epoch = what->truncate_epoch};
+                                .truncate_epoch = what->truncate_epoch,
+                                .counter = what->counter};
   if (!File::is_sound(identity, its_mount.server_count())) {
     set_error(EINVAL, "not the bytes of an exported file");
     return nullptr;
   }
   return new benchfs_file(its_mount, fmt::format("inode {:#x}", what->inode), identity,
                           File::Origin::kAttached);
+}
+
+// ---- Locks, and the counter
+// -----------------------------------------------------------------------------
+
+benchfs_lock* benchfs_lock_range(benchfs_file* file, int shared, off_t offset, off_t length) {
+  if (!check(file)) {
+    return nullptr;
+  }
+  if (offset < 0 || length < 0 ||
+      (length > 0 && static_cast<std::uint64_t>(offset) >
+                         kFileBytesMax - static_cast<std::uint64_t>(length)) ||
+      static_cast<std::uint64_t>(offset) >= kFileBytesMax) {
+    set_error(EINVAL, fmt::format("{}: no range begins at {} and has {} bytes", file->file.name(),
+                                  offset, length));
+    return nullptr;
+  }
+  auto lock = std::make_unique<benchfs_lock>(*file);
+  Context context{.subject = file->file.name(), .server = {}};
+  const auto begin_bytes = static_cast<std::uint64_t>(offset);
+  const Extent range{.offset_bytes = begin_bytes,
+                     .size_bytes = length > 0 ? static_cast<std::uint64_t>(length)
+                                              : kFileBytesMax - begin_bytes};
+  const auto number = file->mount.run(file->file.lock(context, range, shared != 0));
+  if (!number.has_value()) {
+    set_error(context, number.error(), &file->mount.server_names());
+    return nullptr;
+  }
+  lock->number = *number;
+  return lock.release();
+}
+
+int benchfs_unlock(benchfs_lock* lock) {
+  if (lock == nullptr) {
+    return set_error(EINVAL, "the lock is NULL");
+  }
+  if (!check(&lock->file)) {
+    return -1;
+  }
+  benchfs_file& file = lock->file;
+  Context context{.subject = file.file.name(), .server = {}};
+  const auto result = file.mount.run(file.file.unlock(context, lock->number));
+  const auto returned = static_cast<int>(to_c(file.mount, context, result));
+  const int saved_errno = errno;
+  delete lock;
+  errno = saved_errno;
+  return returned;
+}
+
+namespace {
+
+int run_count(benchfs_file* file, int64_t value, bool set, int64_t* before) {
+  if (!check(file)) {
+    return -1;
+  }
+  if (value < 0) {
+    return set_error(EINVAL, fmt::format("{}: {} is negative", file->file.name(), value));
+  }
+  const benchfs_use use(file->file.users());
+  Context context{.subject = file->file.name(), .server = {}};
+  const auto was =
+      file->mount.run(file->file.count(context, static_cast<std::uint64_t>(value), set));
+  if (!was.has_value() && was.error().code == Errc::kTooLarge) {
+    return set_error(EOVERFLOW, fmt::format("{}: no counter beyond 2^63", context.subject));
+  }
+  if (was.has_value() && before != nullptr) {
+    *before = static_cast<int64_t>(*was);
+  }
+  return was.has_value() ? 0 : static_cast<int>(to_c(file->mount, context, was));
+}
+
+}  // namespace
+
+int benchfs_counter_add(benchfs_file* file, int64_t amount, int64_t* before) {
+  return run_count(file, amount, false, before);
+}
+
+int benchfs_counter_set(benchfs_file* file, int64_t value, int64_t* before) {
+  return run_count(file, value, true, before);
 }

@@ -58,6 +58,15 @@ struct benchfs_file {
   benchfs::client::File file;
 };
 
+/// A lock that is held, or asked for: it uses its file.
+struct benchfs_lock {
+  explicit benchfs_lock(benchfs_file& its_file) noexcept : file(its_file), use(its_file.file.users()) {}
+
+  benchfs_file& file;
+  const benchfs_use use;
+  std::uint64_t number = 0;
+};
+
 struct benchfs_dir {
   benchfs_dir(benchfs::client::Mount& its_mount, std::string path, benchfs::InodeId directory)
       : mount(its_mount),

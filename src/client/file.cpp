@@ -34,6 +34,11 @@ std::uint64_t end_of(std::span<const Extent> extents) noexcept {
   return end;
 }
 
+/// Whether the home says that there is no such lock.
+bool is_refused(Errc code) noexcept {
+  return code == Errc::kNoLock || code == Errc::kStale || code == Errc::kProtocol;
+}
+
 /// How often a home may start again during one close.
 constexpr int kCloseAttemptsMax = 8;
 
@@ -54,6 +59,9 @@ File::File(Servers& servers, std::string name, const Identity& identity, Origin 
                 .chunk_bytes = identity.layout.chunk_bytes,
                 .stripe_count = identity.layout.stripe_count,
                 .server_count = servers.count()},
+      counter_(origin == Origin::kOpened && identity.counter.number == 0
+                   ? wire::CounterKey{.opener = servers.self(), .number = servers.next_number()}
+                   : identity.counter),
       origin_(origin),
       open_id_(identity.open_id),
       truncate_epoch_(identity.truncate_epoch),
@@ -302,6 +310,59 @@ coro::Task<Status> File::truncate(Context& context, std::uint64_t size_bytes) {
   co_return Status();
 }
 
+// ---- Locks, and the counter
+// -----------------------------------------------------------------------------
+
+coro::Task<Result<std::uint64_t>> File::lock(Context& context, Extent range, bool shared) {
+  BENCHFS_ASSERT(range.size_bytes > 0 && range.offset_bytes <= kFileBytesMax - range.size_bytes);
+  const wire::LockRangeRequest request{.inode = identity_.inode,
+                                       .number = servers_.next_number(),
+                                       .begin_bytes = range.offset_bytes,
+                                       .end_bytes = range.offset_bytes + range.size_bytes,
+                                       .shared = shared};
+  for (;;) {
+    auto calling = servers_.call(context, home(), request);
+    const auto answer = co_await calling;
+    if (!answer.has_value()) {
+      if (!is_refused(answer.error().code)) {
+        // It may have been granted, or may still be.
+        servers_.disown(home(), {.inode = identity_.inode, .number = request.number});
+      }
+      co_return fail(answer.error());
+    }
+    if (answer->reply.granted) {
+      co_return request.number;
+    }
+  }
+}
+
+coro::Task<Status> File::unlock(Context& context, std::uint64_t number) {
+  const wire::UnlockRangeRequest request{.inode = identity_.inode, .number = number};
+  auto calling = servers_.call(context, home(), request);
+  const auto answer = co_await calling;
+  if (answer.has_value()) {
+    co_return Status();
+  }
+  if (!is_refused(answer.error().code)) {
+    servers_.disown(home(), request);
+  }
+  co_return fail(answer.error());
+}
+
+coro::Task<Result<std::uint64_t>> File::count(Context& context, std::uint64_t value, bool set) {
+  if (counter_.number == 0) {
+    co_return fail(Errc::kInvalid, "client.counter");
+  }
+  const wire::CounterRequest request{
+      .inode = identity_.inode, .key = counter_, .set = set, .value = value};
+  auto calling = servers_.call(context, home(), request);
+  const auto answer = co_await calling;
+  if (!answer.has_value()) {
+    co_return fail(answer.error());
+  }
+  co_return answer->reply.before;
+}
+
 struct File::Round {
   /// What may be gone is told before anything else, since it is told only once.
   void note(ServerId at, Error error) noexcept {
@@ -406,7 +467,8 @@ coro::Task<Status> File::close_at_home(Context& context) {
                                .wrote = wrote_ || (exported && may_write()),
                                .complete = end_is_known_ && !exported,
                                .end_bytes = end_bytes_,
-                               .truncate_epoch = truncate_epoch_};
+                               .truncate_epoch = truncate_epoch_,
+                               .counter = counter_.opener == servers_.self() ? counter_.number : 0};
     // The handle is gone whatever comes of this. A server that comes to it late still has to know.
     auto calling = servers_.call(context, home(), request, {}, {}, rpc::WhenLate::kCarryOut);
     const auto answer = co_await calling;

@@ -41,6 +41,8 @@ class File {
     std::uint32_t flags = 0;  ///< wire::OpenFlag.
     std::uint64_t open_id = 0;
     std::uint64_t truncate_epoch = 0;
+    /// That of the open; kOpened: none yet, and the file makes one.
+    wire::CounterKey counter = {};
     /// The open was answered over a connection that was lost then (Context::answer_is_old).
     bool is_old = false;
     /// Further servers that have to be asked so that the name survives power failures: they keep
@@ -60,6 +62,8 @@ class File {
   // Any thread: these never change.
   const std::string& name() const noexcept { return name_; }
   const Identity& identity() const noexcept { return identity_; }
+  /// What all handles of this open share: for an export.
+  const wire::CounterKey& counter() const noexcept { return counter_; }
   bool may_read() const noexcept { return (identity_.flags & wire::kOpenRead) != 0; }
   bool may_write() const noexcept { return (identity_.flags & wire::kOpenWrite) != 0; }
 
@@ -89,6 +93,18 @@ class File {
   /// which it was opened. kPowerLost, once, if some of it may be gone: a server's node has been
   /// without power since the file was opened or synced last through this handle.
   coro::Task<Status> fsync(Context& context);
+
+  /// Waits for a lock on the range, which is not empty, and returns its number for unlock(). As long
+  /// as it waits the home answers every so often. Each lock is on its own, also of two of one
+  /// client. kStale, kNoLock (the client has too many).
+  coro::Task<Result<std::uint64_t>> lock(Context& context, Extent range, bool shared);
+  /// kNoLock: the lock had been lost, since the home had been without a connection to this client
+  /// for long, or without power. After another error the lock ends a moment later (Servers::disown).
+  coro::Task<Status> unlock(Context& context, std::uint64_t number);
+
+  /// Adds `value` to the open's counter, or sets that to it; returns what it was. Begins at 0.
+  /// kTooLarge.
+  coro::Task<Result<std::uint64_t>> count(Context& context, std::uint64_t value, bool set);
 
   /// Tells the home how far was written, if this handle has been opened (not attached). Fails only
   /// for what concerns the file: a home that has forgotten the open needs no close. kPowerLost: the
@@ -127,6 +143,7 @@ class File {
   const std::string name_;
   const Identity identity_;
   const placement::Striping striping_;
+  const wire::CounterKey counter_;
   Origin origin_;
   std::atomic<bool> exported_ = false;
   std::atomic<std::uint32_t> users_ = 0;

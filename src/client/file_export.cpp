@@ -13,7 +13,7 @@ namespace benchfs::client {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x58464842;  // "BHFX"
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 
 // magic, version, hash of the rest; then the FileExport; zeros up to the end.
 constexpr std::size_t kEnvelopeBytes = 16;

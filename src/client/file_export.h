@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "wire/attributes.h"
+#include "wire/messages.h"
 
 namespace benchfs::client {
 
@@ -23,10 +24,11 @@ struct FileExport {
   std::uint32_t flags = 0;
   std::uint64_t open_id = 0;
   std::uint64_t truncate_epoch = 0;
+  wire::CounterKey counter = {};
 
   template <class Archive>
   void serialize(Archive& ar, unsigned) {
-    ar& session_id& epoch& inode& layout& flags& open_id& truncate_epoch;
+    ar& session_id& epoch& inode& layout& flags& open_id& truncate_epoch& counter;
   }
 };
 

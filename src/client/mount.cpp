@@ -140,7 +140,8 @@ Status Mount::set_up(const session::Session& session, const Options& options,
     const session::Server& server = session.servers[i];
     peers_->update(ServerId{static_cast<std::uint16_t>(i)}, server.incarnation, server.address);
   }
-  servers_ = std::make_unique<Servers>(loop_, *peers_, std::move(hosts), options.timeout_ns);
+  servers_ = std::make_unique<Servers>(loop_, *peers_, ClientId{self.id}, std::move(hosts),
+                                       options.timeout_ns);
   names_ = std::make_unique<Names>(*servers_, Owner{.uid = options.uid, .gid = options.gid});
   return Status();
 }

@@ -28,7 +28,7 @@ constexpr IfLost if_lost(const Request& /*request*/) noexcept {
                     Request::kOp == wire::Op::kMoves || Request::kOp == wire::Op::kReadLink ||
                     Request::kOp == wire::Op::kGetAttr || Request::kOp == wire::Op::kReadDir ||
                     Request::kOp == wire::Op::kRead || Request::kOp == wire::Op::kStatFs ||
-                    Request::kOp == wire::Op::kFsync,
+                    Request::kOp == wire::Op::kFsync || Request::kOp == wire::Op::kLockRange,
                 "say whether it may be sent again");
   return IfLost::kRepeat;
 }

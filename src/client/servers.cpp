@@ -24,10 +24,11 @@ std::vector<std::byte> to_bytes(const std::string& text) {
 
 }  // namespace
 
-Servers::Servers(loop::EventLoop& loop, rpc::PeerTable& peers, std::vector<std::string> hosts,
-                 std::uint64_t timeout_ns)
+Servers::Servers(loop::EventLoop& loop, rpc::PeerTable& peers, ClientId self,
+                 std::vector<std::string> hosts, std::uint64_t timeout_ns)
     : loop_(loop),
       peers_(peers),
+      self_(self),
       hosts_(std::move(hosts)),
       timeout_ns_(timeout_ns),
       slots_(hosts_.size()) {
@@ -40,6 +41,37 @@ Status Servers::check_not_silent(Context& context, ServerId server, std::uint64_
   }
   context.server = server;
   return fail(Errc::kTimedOut, "client.slot");
+}
+
+void Servers::disown(ServerId server, const wire::UnlockRangeRequest& lock) {
+  slots(server).unwanted.push_back(lock);
+  peers_.drop(server);
+}
+
+coro::Task<Status> Servers::end_unwanted(ServerId server,
+                                         std::shared_ptr<net::Connection> connection,
+                                         std::uint64_t deadline_ns) {
+  const std::vector<wire::UnlockRangeRequest> unwanted =
+      std::exchange(slots(server).unwanted, {});
+  Status outcome;
+  for (const wire::UnlockRangeRequest& lock : unwanted) {
+    if (outcome.has_value()) {
+      const rpc::CallOptions options{
+          .deadline_ns = deadline_ns, .payload = {}, .reply_buffer = {}};
+      auto calling = peers_.call_over(connection, server, lock, options);
+      const auto answer = co_await calling;
+      if (!answer.has_value() && answer.error().code != Errc::kNoLock) {
+        outcome = fail(answer.error());
+      }
+    }
+    if (!outcome.has_value()) {
+      slots(server).unwanted.push_back(lock);
+    }
+  }
+  if (!outcome.has_value()) {
+    peers_.drop(server);
+  }
+  co_return outcome;
 }
 
 void Servers::look() {

@@ -3,9 +3,10 @@
 // The servers of the session, as the client's operations see them: send a request, get the reply or
 // an Error in bounded time.
 //
-// Threading: loop thread only, but for the names.
+// Threading: loop thread only, but for the names, self() and next_number().
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -57,9 +58,10 @@ using NewsSource = std::function<News()>;
 
 class Servers final : public ServerNames {
  public:
-  /// Borrows `loop` and `peers`. `hosts` by ServerId, as many as the table has.
-  Servers(loop::EventLoop& loop, rpc::PeerTable& peers, std::vector<std::string> hosts,
-          std::uint64_t timeout_ns);
+  /// Borrows `loop` and `peers`. `self` is who the servers take this client for; `hosts` by
+  /// ServerId, as many as the table has.
+  Servers(loop::EventLoop& loop, rpc::PeerTable& peers, ClientId self,
+          std::vector<std::string> hosts, std::uint64_t timeout_ns);
   Servers(const Servers&) = delete;
   Servers& operator=(const Servers&) = delete;
 
@@ -72,6 +74,9 @@ class Servers final : public ServerNames {
   }
   std::uint64_t timeout_ns() const noexcept override { return timeout_ns_; }
   std::uint64_t now_ns() noexcept { return loop_.now_ns(); }
+  ClientId self() const noexcept { return self_; }
+  /// For what the client names itself (locks, counters): from 1, never the same twice.
+  std::uint64_t next_number() noexcept { return last_number_.fetch_add(1) + 1; }
 
   /// What may be in flight to one server: take before a bulk request, give back after it.
   struct Slots {
@@ -81,6 +86,7 @@ class Servers final : public ServerNames {
     std::uint64_t lost_ns = 0;          ///< Since when it is known to be lost; 0: it is not.
     std::uint64_t next_attempt_ns = 0;  ///< While it is lost: when to try to connect again.
     rpc::Operations operations;         ///< What it is to do once.
+    std::vector<wire::UnlockRangeRequest> unwanted;  ///< See disown().
   };
   Slots& slots(ServerId server) noexcept { return slots_[to_integer(server)]; }
 
@@ -92,6 +98,10 @@ class Servers final : public ServerNames {
   /// As rpc::PeerTable says.
   std::uint64_t incarnation(ServerId server) const noexcept { return peers_.incarnation(server); }
   std::uint64_t loss_count(ServerId server) const noexcept { return peers_.loss_count(server); }
+
+  /// A lock that may or may not be this client's is not wanted any more. Its server sees the client
+  /// go, and ends the lock if that stays away; comes it back, the first thing that it asks is that.
+  void disown(ServerId server, const wire::UnlockRangeRequest& lock);
 
   /// Learns from the published session whether the server has started again; waits for nothing.
   void look();
@@ -122,8 +132,15 @@ class Servers final : public ServerNames {
     }
     for (std::uint64_t pause_ns = kRetryPauseNsMin;;) {
       auto connecting = peers_.connect(server, options.deadline_ns);
-      const auto connection = co_await connecting;
+      auto connection = co_await connecting;
       Error error{.code = Errc::kPeerLost, .where = "client.lost"};
+      if (connection.has_value() && !slots(server).unwanted.empty()) {
+        auto ending = end_unwanted(server, *connection, options.deadline_ns);
+        const Status ended = co_await ending;
+        if (!ended.has_value()) {
+          connection = fail(ended.error());
+        }
+      }
       if (connection.has_value() && loop_.now_ns() < pursuit.until_ns) {
         if (operation.has_value()) {
           options.operation = operation->stamp();
@@ -195,11 +212,16 @@ class Servers final : public ServerNames {
   coro::Task<bool> has_started_again(ServerId server, Pursuit& pursuit);
   /// Waits until there is reason to try again; false if there is none in time.
   coro::Task<bool> pursue(ServerId server, Pursuit& pursuit);
+  /// Ends what is not wanted at the server, before anything else is asked of it.
+  coro::Task<Status> end_unwanted(ServerId server, std::shared_ptr<net::Connection> connection,
+                                  std::uint64_t deadline_ns);
   /// Asks one of the other servers about it, unless one was asked a moment ago.
   coro::Task<void> ask_others(ServerId server);
 
   loop::EventLoop& loop_;
   rpc::PeerTable& peers_;
+  const ClientId self_;
+  std::atomic<std::uint64_t> last_number_ = 0;
   const std::vector<std::string> hosts_;
   const std::uint64_t timeout_ns_;
   std::deque<Slots> slots_;

@@ -66,6 +66,16 @@ class PeerTable {
     co_return co_await calling;
   }
 
+  /// Gives up the connection to the server, if there is one: what is asked over it is lost, and the
+  /// server sees us go.
+  void drop(ServerId server) noexcept {
+    // The table forgets it meanwhile.
+    const std::shared_ptr<net::Connection> connection = peers_[to_integer(server)].connection;
+    if (connection != nullptr) {
+      connection->abort(Error{.code = Errc::kPeerLost, .where = "peer_table.drop"});
+    }
+  }
+
   /// Forgets a lost connection. Call from Listener::on_lost.
   void on_lost(const net::Connection& connection) noexcept;
 

@@ -49,6 +49,9 @@ constexpr std::array<std::string_view, kOpLast> kNames = {
     "move_directory",
     "directory_parent",
     "set_parent",
+    "lock_range",
+    "unlock_range",
+    "counter",
 };
 static_assert(!kNames.back().empty(), "every operation has a name");
 

@@ -65,9 +65,13 @@ enum class Op : std::uint16_t {
   kMoveDirectory,
   kDirectoryParent,
   kSetParent,
+  // Locks of byte ranges and shared counters; asked of the inode's home.
+  kLockRange,
+  kUnlockRange,
+  kCounter,
 };
 
-inline constexpr std::uint16_t kOpLast = static_cast<std::uint16_t>(Op::kSetParent);
+inline constexpr std::uint16_t kOpLast = static_cast<std::uint16_t>(Op::kCounter);
 
 constexpr bool is_op(std::uint16_t number) noexcept {
   return number >= 1 && number <= kOpLast;
@@ -92,6 +96,8 @@ constexpr bool is_done_once(Op op) noexcept {
     case Op::kAppend:
     case Op::kWrite:
     case Op::kSymlink:
+    case Op::kUnlockRange:
+    case Op::kCounter:
       return true;
     default:
       return false;
@@ -123,7 +129,7 @@ struct Operation {
 inline constexpr std::uint64_t kOutcomeKeptNs = 60 * kNsPerSec;
 
 inline constexpr std::uint32_t kMagic = 0x53464842;  // "BHFS"
-inline constexpr std::uint16_t kVersion = 5;
+inline constexpr std::uint16_t kVersion = 6;
 
 enum HeaderFlag : std::uint16_t {
   kIsReply = 1,

@@ -347,9 +347,10 @@ struct CloseRequest {
   bool complete = true;
   std::uint64_t end_bytes = 0;
   std::uint64_t truncate_epoch = 0;
+  std::uint64_t counter = 0;  ///< The asker's counter of this number goes with it; 0: none.
   template <class Archive>
   void serialize(Archive& ar, unsigned) {
-    ar& open_id& inode& wrote& complete& end_bytes& truncate_epoch;
+    ar& open_id& inode& wrote& complete& end_bytes& truncate_epoch& counter;
   }
 };
 
@@ -441,6 +442,83 @@ struct AppendRequest {
   template <class Archive>
   void serialize(Archive& ar, unsigned) {
     ar& open_id& inode& length_bytes;
+  }
+};
+
+struct LockRangeReply {
+  bool granted = false;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& granted;
+  }
+};
+
+/// See that the asker has a lock of this number, which it chooses and never uses again, on the bytes
+/// from begin_bytes up to end_bytes of the file; wait until it holds the lock, for a moment. Not
+/// granted: the lock keeps its place in the queue, and the asker asks the same again. Locks are
+/// granted in the order in which they were asked for, except that nobody waits for one whose bytes
+/// are others, or if both are shared. They are advice: reads and writes ask for none. A lock ends by
+/// UnlockRange, or once its client has been away for long. kStale, kNoLock (too many).
+struct LockRangeRequest {
+  static constexpr Op kOp = Op::kLockRange;
+  using Reply = LockRangeReply;
+  InodeId inode = kNoInode;
+  std::uint64_t number = 0;  ///< Not 0.
+  std::uint64_t begin_bytes = 0;
+  std::uint64_t end_bytes = 0;
+  bool shared = false;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& inode& number& begin_bytes& end_bytes& shared;
+  }
+};
+
+/// Ends the lock, or the waiting for it. kNoLock: the asker has none of this number.
+struct UnlockRangeRequest {
+  static constexpr Op kOp = Op::kUnlockRange;
+  using Reply = EmptyReply;
+  InodeId inode = kNoInode;
+  std::uint64_t number = 0;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& inode& number;
+  }
+};
+
+/// A counter that the handles of one open share, here and in other processes: who opened, and a
+/// number that that client never uses again.
+struct CounterKey {
+  ClientId opener{};
+  std::uint64_t number = 0;
+  friend auto operator<=>(const CounterKey&, const CounterKey&) = default;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& opener& number;
+  }
+};
+
+inline constexpr std::uint64_t kCounterMax = INT64_MAX;
+
+struct CounterReply {
+  std::uint64_t before = 0;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& before;
+  }
+};
+
+/// Adds to the counter, which begins at 0, or sets it, and tells what it was before. It lives until
+/// the opener's Close, or as long as the file. kStale, kTooLarge (beyond kCounterMax).
+struct CounterRequest {
+  static constexpr Op kOp = Op::kCounter;
+  using Reply = CounterReply;
+  InodeId inode = kNoInode;
+  CounterKey key;
+  bool set = false;
+  std::uint64_t value = 0;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& inode& key& set& value;
   }
 };
 

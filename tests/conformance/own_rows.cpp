@@ -31,6 +31,61 @@ struct Piece {
 };
 
 constexpr auto kRows = std::to_array<Row>({
+    {.call = "lock_range, unlock",
+     .sentence = "take any range of a file that is open in any way; an empty file has ranges too",
+     .run =
+         [](Stage& s) {
+           s.make("f", "");
+           benchfs_file* const file = s.fs.handle(s.must_open("f", O_RDONLY));
+           benchfs_lock* const low = benchfs_lock_range(file, 0, 0, 1);
+           benchfs_lock* const high = benchfs_lock_range(file, 0, 1, 0);
+           s.is(told(low), 0);
+           s.is(told(high), 0);
+           s.is(told(benchfs_unlock(low)), 0);
+           s.is(told(benchfs_unlock(high)), 0);
+           benchfs_lock* const first = benchfs_lock_range(file, 1, 0, 0);
+           benchfs_lock* const second = benchfs_lock_range(file, 1, 5, INT64_MAX - 5);
+           s.is(told(first), 0);
+           s.is(told(second), 0);
+           s.is(told(benchfs_unlock(first)), 0);
+           s.is(told(benchfs_unlock(second)), 0);
+         },
+     .kind = Kind::kOwn},
+    {.call = "lock_range",
+     .sentence = "EINVAL: an offset or length below 0, or beyond the largest offset; no file",
+     .run =
+         [](Stage& s) {
+           s.make("f", "");
+           benchfs_file* const file = s.fs.handle(s.must_open("f", O_RDWR));
+           s.is(told(benchfs_lock_range(file, 0, -1, 5)), -EINVAL);
+           s.is(told(benchfs_lock_range(file, 0, 5, -1)), -EINVAL);
+           s.is(told(benchfs_lock_range(file, 0, 5, INT64_MAX)), -EINVAL);
+           s.is(told(benchfs_lock_range(file, 0, INT64_MAX, 0)), -EINVAL);
+           s.is(told(benchfs_lock_range(nullptr, 0, 0, 1)), -EINVAL);
+           s.is(told(benchfs_unlock(nullptr)), -EINVAL);
+         },
+     .kind = Kind::kOwn},
+    {.call = "counter_add, counter_set",
+     .sentence = "begin at 0, one for each open; EINVAL below 0, EOVERFLOW beyond 2^63 - 1",
+     .run =
+         [](Stage& s) {
+           s.make("f", "");
+           benchfs_file* const file = s.fs.handle(s.must_open("f", O_RDONLY));
+           benchfs_file* const other = s.fs.handle(s.must_open("f", O_RDWR));
+           std::int64_t before = -1;
+           s.is(told(benchfs_counter_add(file, 3, &before)), 0);
+           s.is(before, std::int64_t{0});
+           s.is(told(benchfs_counter_set(file, INT64_MAX, &before)), 0);
+           s.is(before, std::int64_t{3});
+           s.is(told(benchfs_counter_add(file, 1, &before)), -EOVERFLOW);
+           s.is(told(benchfs_counter_add(file, -1, &before)), -EINVAL);
+           s.is(told(benchfs_counter_set(file, -1, nullptr)), -EINVAL);
+           s.is(told(benchfs_counter_add(file, 0, &before)), 0);
+           s.is(before, std::int64_t{INT64_MAX});
+           s.is(told(benchfs_counter_add(other, 0, &before)), 0);
+           s.is(before, std::int64_t{0});
+         },
+     .kind = Kind::kOwn},
     {.call = "read_list, write_list",
      .sentence = "scatter on both sides, in any order of extents",
      .run =

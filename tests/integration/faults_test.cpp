@@ -381,6 +381,42 @@ TEST_P(Faults, KilledClientGivesBackWhatItHeld) {
   bring_down();
 }
 
+TEST_P(Faults, KilledClientGivesBackItsLocks) {
+  bring_up(2);
+  {
+    Session session = join();
+    const std::string path = make_file_on(session, 1, 1);
+    std::array<int, 2> started{-1, -1};
+    ASSERT_EQ(::pipe(started.data()), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      Session own = join();
+      auto file = own.open(path, O_RDWR);
+      const auto lock = file.lock(0, 100);
+      [[maybe_unused]] const ssize_t told = ::write(started[1], "x", 1);
+      ::pause();
+    }
+    ::close(started[1]);
+    char byte = 0;
+    ASSERT_EQ(::read(started[0], &byte, 1), 1);
+    ::close(started[0]);
+    auto file = session.open(path, O_RDWR);
+    file.lock(100, 0).unlock();  // What it has not locked.
+    auto waiting = std::async(std::launch::async, [&] {
+      return failure_of([&] { file.lock_shared(50, 100).unlock(); });
+    });
+    EXPECT_EQ(waiting.wait_for(std::chrono::seconds(2)), std::future_status::timeout);
+    ASSERT_TRUE(kill_and_wait(child, SIGKILL));
+    ::waitpid(child, nullptr, 0);
+    const Failed failed = waiting.get();
+    EXPECT_EQ(failed.code, 0) << failed.text;
+    EXPECT_LT(failed.took, std::chrono::seconds(25));  // One that may come back keeps it for 10 s.
+    file.close();
+  }
+  bring_down();
+}
+
 TEST_P(Faults, FullStoreKeepsWhatItAcknowledgedAndTakesMoreAfterARemoval) {
   bring_up(2, "32M");
   {

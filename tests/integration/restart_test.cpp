@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -24,6 +25,7 @@
 #include "support/cluster.h"
 #include "support/live.h"
 #include "support/mixed_load.h"
+#include "support/placed_files.h"
 
 namespace {
 
@@ -130,6 +132,30 @@ TEST_P(Restart, AKilledServerComesBackWithWhatItHadAndOpenFilesGoOn) {
     EXPECT_TRUE(holds(session, "/open", 4 * kMiB, 1));
     Session newcomer = join();
     EXPECT_TRUE(holds(newcomer, "/open", 4 * kMiB, 1));
+  }
+  bring_down();
+}
+
+TEST_P(Restart, LocksAndCountersOutliveTheirServer) {
+  bring_up(2);
+  {
+    Session session = join();
+    Session other = join();
+    benchfs::test::FilePlacer placer(2);
+    const std::string path = placer.make_file(session, 1, 1000, 1);
+    auto file = session.open(path, O_RDWR);
+    auto theirs = other.open(path, O_RDWR);
+    EXPECT_EQ(file.counter_add(5), 0U);
+    auto lock = file.lock(0, 10);
+    auto waiting = std::async(std::launch::async, [&] { theirs.lock(0, 10).unlock(); });
+    kill_servers({1});
+    expect_works({"restart"}, "server 1 is up again");
+    EXPECT_EQ(waiting.wait_for(std::chrono::seconds(2)), std::future_status::timeout);
+    EXPECT_EQ(file.counter_add(1), 5U);
+    lock.unlock();
+    waiting.get();
+    file.close();
+    theirs.close();
   }
   bring_down();
 }

@@ -56,10 +56,15 @@ add_dependencies(integration_drive_test benchfs_faulty_server)
 # benchfs_session_test(<name> PROGRAM <target> [ARGUMENTS <word...>] [RANKS <n>] [SERVERS <n...>] [TLS <tls...>]
 #                      [LABEL <label>] [TIMEOUT <s>])
 #
-# Runs the program once for each number of servers (default: 1 2 3 5) and each kind of transport (default: shm
-# tcp), in a session of its own, under mpirun if RANKS is given.
+# Runs the program once for each number of servers (default: 1 2 3 5; over tcp 2 5, as what a number of servers
+# changes is the same over both) and each kind of transport (default: shm tcp), in a session of its own, under mpirun
+# if RANKS is given.
 function(benchfs_session_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "PROGRAM;RANKS;LABEL;TIMEOUT" "ARGUMENTS;SERVERS;TLS")
+  set(tcp_servers 2 5)
+  if(DEFINED arg_SERVERS)
+    set(tcp_servers ${arg_SERVERS})
+  endif()
   foreach(default IN ITEMS "SERVERS 1 2 3 5" "TLS shm tcp" "LABEL integration" "TIMEOUT 300")
     string(REPLACE " " ";" words "${default}")
     list(POP_FRONT words key)
@@ -74,6 +79,9 @@ function(benchfs_session_test name)
   endif()
   add_dependencies(${arg_PROGRAM} with_session)
   foreach(tls IN LISTS arg_TLS)
+    if(tls STREQUAL tcp)
+      set(arg_SERVERS ${tcp_servers})
+    endif()
     foreach(servers IN LISTS arg_SERVERS)
       set(test ${arg_LABEL}.${tls}.${name}.${servers}_servers)
       add_test(NAME ${test} COMMAND with_session ${servers} --tls ${tls} --

@@ -59,9 +59,8 @@ void test_modes(Report& report, const std::string& name) {
   remove_file(report, name);
   report.check("an exclusive create of N ranks makes a missing file",
                open_outcome(name, kCreate | MPI_MODE_EXCL) == MPI_SUCCESS);
-  report.check(
-      "a sequential open is UNSUPPORTED_OPERATION",
-      open_outcome(name, MPI_MODE_RDONLY | MPI_MODE_SEQUENTIAL) == MPI_ERR_UNSUPPORTED_OPERATION);
+  report.check("a sequential open that reads and writes is AMODE",
+               open_outcome(name, MPI_MODE_RDWR | MPI_MODE_SEQUENTIAL) == MPI_ERR_AMODE);
   report.check("two access modes at once are refused",
                open_outcome(name, MPI_MODE_RDONLY | MPI_MODE_RDWR) == MPI_ERR_AMODE);
   report.check("a name over 255 bytes is BAD_FILE",
@@ -150,32 +149,6 @@ void test_sizes(Report& report, const std::string& name) {
   report.check("preallocate never shrinks", size == 6 << 20);
   report.check_call("sync", MPI_File_sync(file));
   MPI_File_close(&file);
-}
-
-void test_unsupported(Report& report, const std::string& name) {
-  MPI_File file = MPI_FILE_NULL;
-  MPI_Status status;
-  MPI_Offset position = 0;
-  int is_atomic = -1;
-  char byte = 'x';
-  constexpr int kUnsupported = MPI_ERR_UNSUPPORTED_OPERATION;
-  MPI_File_open(MPI_COMM_WORLD, name.c_str(), kCreate, MPI_INFO_NULL, &file);
-  report.check("atomic mode is refused",
-               error_class(MPI_File_set_atomicity(file, 1)) == kUnsupported);
-  MPI_File_get_atomicity(file, &is_atomic);
-  report.check("a refused atomic mode is not in effect", is_atomic == 0);
-  report.check_call("non-atomic mode can be asked for", MPI_File_set_atomicity(file, 0));
-  report.check(
-      "shared pointer writes are refused",
-      error_class(MPI_File_write_shared(file, &byte, 1, MPI_BYTE, &status)) == kUnsupported);
-  report.check(
-      "ordered writes are refused",
-      error_class(MPI_File_write_ordered(file, &byte, 1, MPI_BYTE, &status)) == kUnsupported);
-  report.check("shared pointer seeks are refused",
-               error_class(MPI_File_seek_shared(file, 0, MPI_SEEK_SET)) == kUnsupported);
-  report.check("shared positions are refused",
-               error_class(MPI_File_get_position_shared(file, &position)) == kUnsupported);
-  report.check_call("close after refusals", MPI_File_close(&file));
 }
 
 std::string hint_of(MPI_File file, const char* key) {
@@ -310,7 +283,6 @@ int main(int argc, char** argv) {
   test_access(report, name);
   test_append_and_delete_on_close(report, name);
   test_sizes(report, name);
-  test_unsupported(report, name);
   test_hints(report, name);
   test_wrong_hints(report, name);
   test_routing(report, name, argv[2]);

@@ -3,6 +3,7 @@
 #include <array>
 #include <memory>
 
+#include "server/handlers/namespace_records.h"
 #include "server/journal_ledger.h"
 #include "wire/header.h"
 
@@ -22,6 +23,27 @@ class EagerLedger final : public server::Ledger {
   bool keeps() const noexcept override { return true; }
   bool committed() const noexcept override { return true; }
   coro::Task<Status> commit() override { co_return Status(); }
+  bool has_failed() const noexcept override { return below_.has_failed(); }
+
+ private:
+  server::JournalLedger below_;
+};
+
+/// Forgets to write down what becomes of locks.
+class LocklessLedger final : public server::Ledger {
+ public:
+  explicit LocklessLedger(journal::Journal& journal) : below_(journal) {}
+  coro::Task<Result<std::unique_ptr<Room>>> admit_bytes(std::uint64_t bytes) override {
+    return below_.admit_bytes(bytes);
+  }
+  void append(journal::RecordKind kind, ConstBytes body) noexcept override {
+    if (kind != server::kRangeLockKind) {
+      below_.append(kind, body);
+    }
+  }
+  bool keeps() const noexcept override { return true; }
+  bool committed() const noexcept override { return below_.committed(); }
+  coro::Task<Status> commit() override { return below_.commit(); }
   bool has_failed() const noexcept override { return below_.has_failed(); }
 
  private:
@@ -58,6 +80,7 @@ void calm(Plan& plan) {
   plan.operations_max = 150;
   plan.think_ns_max = 20 * kNsPerMs;
   plan.do_files = plan.do_logs = plan.do_names = plan.do_races = true;
+  plan.do_locks = false;
   plan.small_drive = false;
   plan.server.drive_bytes = (plan.server.ring_blocks + 2) * kBlockBytes + 48 * kMiB;
   plan.server_kill_ns = plan.power_cut_ns = plan.client_kill_ns = plan.lose_connection_ns = 0;
@@ -77,6 +100,16 @@ void with_kills(Plan& plan) {
   calm(plan);
   plan.server_kill_ns = 2 * kNsPerSec;
   plan.down_ns_max = 100 * kNsPerMs;
+}
+void with_locks_and_kills(Plan& plan) {
+  with_kills(plan);
+  plan.do_files = plan.do_logs = plan.do_names = plan.do_races = false;
+  plan.do_locks = true;
+}
+void with_locks(Plan& plan) {
+  calm(plan);
+  plan.do_files = plan.do_logs = plan.do_names = plan.do_races = false;
+  plan.do_locks = true;
 }
 void with_power_cuts(Plan& plan) {
   calm(plan);
@@ -178,6 +211,10 @@ constexpr auto kMutations = std::to_array<Mutation>({
     {"lose_move_news", "servers never hear that directories have moved", impatient,
      swallow<wire::Op::kTellMoves>},
     {"lose_close", "homes never hear that a file was closed", calm, swallow<wire::Op::kClose>},
+    {"forget_locks", "locks are not written down", with_locks_and_kills,
+     use_ledger<LocklessLedger>},
+    {"lose_unlock", "homes never hear that a lock has ended", with_locks,
+     swallow<wire::Op::kUnlockRange>},
     {"lose_replies", "some replies never come", calm, swallow_some_replies},
     {"corrupt_payload", "some payloads arrive with another bit", calm, corrupt_payloads},
     {"repeat_messages", "some messages arrive twice", calm, repeat_messages},

@@ -34,6 +34,7 @@ struct Plan {
   bool do_logs = true;   ///< Shared files, appends.
   bool do_names = true;  ///< A tree for each client.
   bool do_races = true;  ///< The same names from all clients.
+  bool do_locks = false;  ///< Locks of ranges of the same files.
 
   // Faults: the mean time between two of a kind; 0: none.
   std::uint64_t server_kill_ns = 0;

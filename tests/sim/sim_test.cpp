@@ -44,7 +44,9 @@ class Stories : public testing::TestWithParam<Story> {};
 
 TEST_P(Stories, NoPromiseIsBroken) {
   configure_log(static_cast<LogLevel>(-1), "sim");
-  const Report report = simulate(make_plan(GetParam().seed));
+  Plan plan = make_plan(GetParam().seed);
+  plan.do_locks = false;  // They were found without.
+  const Report report = simulate(plan);
   EXPECT_EQ(report.violation, "") << "simulate --seed " << GetParam().seed;
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "sim/locked_files.h"
 #include "sim/logs.h"
 #include "sim/nemesis.h"
 #include "sim/races.h"
@@ -113,6 +114,10 @@ class Simulation {
       auto races = races_.set_up(user);
       co_await races;
     }
+    if (plan_.do_locks) {
+      auto locks = locked_.set_up(user);
+      co_await locks;
+    }
     if (plan_.do_names) {
       for (const auto& tree : trees_) {
         auto making = tree->set_up(user);
@@ -134,6 +139,10 @@ class Simulation {
     if (plan_.do_races) {
       auto races = races_.verify(user);
       co_await races;
+    }
+    if (plan_.do_locks) {
+      auto locks = locked_.verify(user);
+      co_await locks;
     }
     if (plan_.do_names) {
       for (const auto& tree : trees_) {
@@ -194,6 +203,10 @@ class Simulation {
     }
     if (plan_.do_races) {
       node.run->spawn(races_.work(*node.user, chance("races", 0), work_until_ns_));
+    }
+    if (plan_.do_locks) {
+      node.run->spawn(locked_.work(*node.user, chance("locks", 0), work_until_ns_));
+      node.run->spawn(locked_.work(*node.user, chance("locks", 1), work_until_ns_));
     }
     if (plan_.do_names) {
       node.run->spawn(trees_[index]->work(*node.user, chance("tree", 0), work_until_ns_));
@@ -267,6 +280,7 @@ class Simulation {
     expect("background tasks", names.background_count(), 0);
     expect("locks", names.lock_count(), 0);
     expect("open files", names.open_count(), 0);
+    expect("locks of ranges", names.range_lock_count(), 0);
     expect("debts", names.owed_count(), 0);
     expect("prepared renames", names.prepared_count(), 0);
     expect("inodes", names.inode_count(), to_integer(server) == 0 ? 1 : 0);
@@ -309,6 +323,7 @@ class Simulation {
   SharedFiles files_;
   Logs logs_;
   Races races_;
+  LockedFiles locked_;
   std::vector<std::unique_ptr<Tree>> trees_;
   Chance chance_;
   std::vector<Node> nodes_;

@@ -19,6 +19,9 @@ constexpr std::uint64_t kSlackNs = kNsPerSec;
 /// A paused process makes its calls when it goes on.
 constexpr std::uint64_t kPauseNsMax = 8 * kNsPerSec;
 
+/// A lock waits for those before it, of whom some may have died or be cut off.
+constexpr std::uint64_t kTimeoutsOfALock = 100;
+
 template <typename T>
 Status status_of(const Result<T>& result) {
   return result.has_value() ? Status() : Status(fail(result.error()));
@@ -179,6 +182,24 @@ coro::Task<Status> User::fsync(FilePointer file) {
   auto syncing = file->fsync(context);
   const Status status = co_await syncing;
   call.end(status, {Errc::kStale});
+  co_return status;
+}
+
+coro::Task<Result<std::uint64_t>> User::lock(FilePointer file, client::Extent range, bool shared) {
+  Call call(*this, "lock", kTimeoutsOfALock);
+  client::Context context;
+  auto locking = file->lock(context, range, shared);
+  const auto number = co_await locking;
+  call.end(status_of(number));
+  co_return number;
+}
+
+coro::Task<Status> User::unlock(FilePointer file, std::uint64_t number) {
+  Call call(*this, "unlock", 2);
+  client::Context context;
+  auto unlocking = file->unlock(context, number);
+  const Status status = co_await unlocking;
+  call.end(status, {Errc::kNoLock});
   co_return status;
 }
 

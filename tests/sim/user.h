@@ -42,6 +42,9 @@ class User {
   coro::Task<Status> truncate(FilePointer file, std::uint64_t size_bytes);
   coro::Task<Status> fsync(FilePointer file);
   coro::Task<Result<wire::Attributes>> stat_open(FilePointer file);
+  /// Waits for as long as others hold theirs.
+  coro::Task<Result<std::uint64_t>> lock(FilePointer file, client::Extent range, bool shared);
+  coro::Task<Status> unlock(FilePointer file, std::uint64_t number);
 
   coro::Task<Result<wire::Attributes>> stat(std::string path,
                                             client::Follow follow = client::Follow::kYes);

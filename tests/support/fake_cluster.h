@@ -103,8 +103,11 @@ class FakePeer : public net::Listener {
 
 class FakeClient final : public FakePeer {
  public:
-  FakeClient(FakeNetwork& network, ClientId id)
-      : FakePeer(network, {.role = net::PeerIdentity::Role::kClient, .id = to_integer(id)}) {}
+  FakeClient(FakeNetwork& network, ClientId self)
+      : FakePeer(network, {.role = net::PeerIdentity::Role::kClient, .id = to_integer(self)}),
+        id(self) {}
+
+  const ClientId id;
 };
 
 /// What is left of a server that crashes.

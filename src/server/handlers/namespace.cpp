@@ -14,7 +14,12 @@ NamespaceService::NamespaceService(loop::EventLoop& loop, Exchange& exchange,
       exchange_(exchange),
       store_(store),
       ledger_(exchange.ledger()),
-      keeper_(ledger_, meta_, debts_, appends_, exchange.outcomes()),
+      keeper_(ledger_, {.names = meta_,
+                        .debts = debts_,
+                        .appends = appends_,
+                        .range_locks = range_locks_,
+                        .counters = counters_,
+                        .outcomes = exchange.outcomes()}),
       meta_({.self = exchange.self(),
              .server_count = exchange.server_count(),
              .root_uid = root.uid,
@@ -23,6 +28,8 @@ NamespaceService::NamespaceService(loop::EventLoop& loop, Exchange& exchange,
             &keeper_),
       debts_(ledger_, exchange.self(), exchange.server_count()),
       appends_(ledger_, exchange.self()),
+      range_locks_(loop, ledger_, exchange.self()),
+      counters_(ledger_, exchange.self()),
       entry_locks_(loop),
       attach_locks_(loop),
       inode_locks_(loop),
@@ -44,6 +51,9 @@ NamespaceService::NamespaceService(loop::EventLoop& loop, Exchange& exchange,
   exchange.on<wire::SetAttrRequest>(*this, &Self::set_attributes);
   exchange.on<wire::TruncateRequest>(*this, &Self::truncate);
   exchange.on<wire::AppendRequest>(*this, &Self::append);
+  exchange.on<wire::LockRangeRequest>(*this, &Self::lock_range);
+  exchange.on<wire::UnlockRangeRequest>(*this, &Self::unlock_range);
+  exchange.on<wire::CounterRequest>(*this, &Self::count);
   exchange.on<wire::AttachDirectoryRequest>(*this, &Self::attach_directory, kServersOnly);
   exchange.on<wire::DetachDirectoryRequest>(*this, &Self::detach_directory, kServersOnly);
   exchange.on<wire::RemoveDirectoryRequest>(*this, &Self::remove_directory, kServersOnly);
@@ -83,6 +93,7 @@ void NamespaceService::on_client_found(ClientId client) {
 
 void NamespaceService::on_client_lost(ClientId client) {
   present_.erase(client);
+  range_locks_.stop_waiting(client);  // If it comes back it asks again.
   const Absence absence{.since_ns = loop_.now_ns()};
   absent_[client] = absence;
   if (!scope_.closed() && (!absence_timer_.armed() || absence.ends_ns() < absence_due_ns_)) {

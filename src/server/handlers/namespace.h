@@ -35,6 +35,7 @@
 #include "meta/namespace.h"
 #include "placement/placement.h"
 #include "server/append_ends.h"
+#include "server/counters.h"
 #include "server/exchange.h"
 #include "server/handlers/namespace_debts.h"
 #include "server/handlers/namespace_keeper.h"
@@ -42,6 +43,7 @@
 #include "server/handlers/undecided.h"
 #include "server/keyed_mutex.h"
 #include "server/ledger.h"
+#include "server/range_locks.h"
 #include "store/chunk_store.h"
 #include "wire/messages.h"
 
@@ -53,7 +55,7 @@ struct RootOwner {
   std::uint32_t gid = 0;
 };
 
-/// How long a client may be away before what it has open is closed.
+/// How long a client may be away before what it has open is closed, and what it has locked unlocked.
 inline constexpr std::uint64_t kOpenKeptNs = kTimeoutNsDefault;
 static_assert(kOpenKeptNs < wire::kOutcomeKeptNs);
 
@@ -104,6 +106,9 @@ class NamespaceService {
     return entry_locks_.held_count() + attach_locks_.held_count() + inode_locks_.held_count() +
            move_locks_.held_count();
   }
+  /// Locks of byte ranges that clients have or wait for, and counters of open files.
+  std::size_t range_lock_count() const noexcept { return range_locks_.count(); }
+  std::size_t counter_count() const noexcept { return counters_.count(); }
   std::size_t background_count() const noexcept { return scope_.child_count(); }
   const meta::Namespace& state() const noexcept { return meta_; }
 
@@ -169,6 +174,12 @@ class NamespaceService {
   Handling<wire::Attributes> get_attributes(Context context, wire::GetAttrRequest request);
   Handling<wire::EmptyReply> truncate(Context context, wire::TruncateRequest request);
   Handling<wire::AppendReply> append(Context context, wire::AppendRequest request);
+
+  // Locks of byte ranges, and counters (namespace_locks.cpp).
+  Handling<wire::LockRangeReply> lock_range(Context context, wire::LockRangeRequest request);
+  Handling<wire::EmptyReply> unlock_range(Context context, wire::UnlockRangeRequest request);
+  Handling<wire::CounterReply> count(Context context, wire::CounterRequest request);
+  coro::Task<void> release_locks_of(std::vector<ClientId> clients);
 
   // This server's part of a file's data (namespace_data.cpp).
   Handling<wire::DataEndReply> data_end(Context context, wire::DataEndRequest request);
@@ -410,6 +421,8 @@ class NamespaceService {
   meta::Namespace meta_;
   Debts debts_;
   AppendEnds appends_;
+  RangeLocks range_locks_;
+  Counters counters_;
   EntryLocks entry_locks_;
   InodeLocks attach_locks_;
   InodeLocks inode_locks_;
@@ -423,6 +436,7 @@ class NamespaceService {
   /// What is owed for moves of directories of which not all servers know yet: for later.
   std::unordered_set<std::uint64_t> untold_moves_;
   Numbers unclosed_;  ///< Opens that are closing, and for whose end the log had no room.
+  std::vector<ClientId> unreleased_;  ///< Lost clients whose locks the log had no room to end.
   Alarm retry_timer_{*this, &NamespaceService::ask_again};
   Alarm orphan_timer_{*this, &NamespaceService::remove_orphans};
   Alarm absence_timer_{*this, &NamespaceService::give_up_absent};

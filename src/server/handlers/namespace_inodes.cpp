@@ -59,6 +59,9 @@ coro::Task<Status> NamespaceService::settle_and_close(std::uint64_t open_id,
   if (!outcome.has_value()) {
     meta_.mark_unsettled(open.inode);  // Whoever asks for the size asks the data servers again.
   }
+  if (claim.counter != 0) {
+    counters_.drop(open.inode, {.opener = open.client, .number = claim.counter});
+  }
   Numbers owed;
   if (meta_.close(open_id)) {
     owed = remove_file(open.inode);
@@ -106,11 +109,13 @@ coro::Task<Status> NamespaceService::settle(std::uint64_t open_id, wire::CloseRe
 coro::Task<void> NamespaceService::give_up_absent() {
   const std::uint64_t now_ns = loop_.now_ns();
   absence_due_ns_ = UINT64_MAX;
+  std::vector<ClientId> given_up;
   for (auto next = absent_.begin(); next != absent_.end();) {
     auto& [client, absence] = *next;
     if (absence.ends_ns() <= now_ns && !absence.closed) {
       absence.closed = true;
       close_opens_of(client);
+      given_up.push_back(client);
     }
     if (absence.ends_ns() <= now_ns) {
       exchange_.outcomes().forget(client);
@@ -123,7 +128,8 @@ coro::Task<void> NamespaceService::give_up_absent() {
   if (!absent_.empty()) {
     loop_.timers().arm(absence_timer_, absence_due_ns_);
   }
-  co_return;
+  auto releasing = release_locks_of(std::move(given_up));
+  co_await releasing;
 }
 
 void NamespaceService::close_opens_of(ClientId client) {

@@ -27,7 +27,8 @@ static_assert(meta::kHoldersRowBytesMax <= journal::kSnapshotRecordBytesMax);
 
 std::uint64_t NamespaceKeeper::snapshot_bytes() const noexcept {
   return names_.row_bytes() + names_.row_count() * kRecordHeaderBytes + debts_.record_bytes() +
-         appends_.record_bytes() + outcomes_.record_bytes();
+         appends_.record_bytes() + range_locks_.record_bytes() + counters_.record_bytes() +
+         outcomes_.record_bytes();
 }
 
 void NamespaceKeeper::changed(meta::RowKind kind, ConstBytes body) noexcept {
@@ -54,6 +55,12 @@ Status NamespaceKeeper::replay(journal::RecordKind kind, ConstBytes body,
   if (kind == kAppendEndKind) {
     return appends_.replay(body);
   }
+  if (kind == kRangeLockKind) {
+    return range_locks_.replay(body);
+  }
+  if (kind == kCounterKind) {
+    return counters_.replay(body);
+  }
   if (offset >= kDebtKindsFirst) {
     return debts_.replay(kind, body);
   }
@@ -76,6 +83,8 @@ void NamespaceKeeper::begin_snapshot() {
   names_cursor_ = {};
   debts_cursor_ = {};
   appends_cursor_ = {};
+  range_locks_cursor_ = {};
+  counters_cursor_ = {};
   outcomes_cursor_ = {};
 }
 
@@ -91,6 +100,14 @@ bool NamespaceKeeper::next_records(journal::SnapshotSink& sink) {
   }
   if (!appends_cursor_.at_end) {
     appends_.hand_over(appends_cursor_, sink, kRecordsPerTurn);
+    return false;
+  }
+  if (!range_locks_cursor_.at_end) {
+    range_locks_.hand_over(range_locks_cursor_, sink, kRecordsPerTurn);
+    return false;
+  }
+  if (!counters_cursor_.at_end) {
+    counters_.hand_over(counters_cursor_, sink, kRecordsPerTurn);
     return false;
   }
   outcomes_.hand_over(outcomes_cursor_, sink, kRecordsPerTurn);

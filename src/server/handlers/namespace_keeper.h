@@ -10,18 +10,34 @@
 #include "journal/participant.h"
 #include "meta/namespace.h"
 #include "server/append_ends.h"
+#include "server/counters.h"
 #include "server/handlers/namespace_debts.h"
 #include "server/ledger.h"
 #include "server/outcomes.h"
+#include "server/range_locks.h"
 
 namespace benchfs::server {
 
 class NamespaceKeeper final : public journal::Participant, public meta::ChangeLog {
  public:
+  struct Tables {
+    meta::Namespace& names;
+    Debts& debts;
+    AppendEnds& appends;
+    RangeLocks& range_locks;
+    Counters& counters;
+    Outcomes& outcomes;
+  };
+
   /// Borrows all, which need not live yet.
-  NamespaceKeeper(Ledger& ledger, meta::Namespace& names, Debts& debts, AppendEnds& appends,
-                  Outcomes& outcomes)
-      : ledger_(ledger), names_(names), debts_(debts), appends_(appends), outcomes_(outcomes) {}
+  NamespaceKeeper(Ledger& ledger, const Tables& tables)
+      : ledger_(ledger),
+        names_(tables.names),
+        debts_(tables.debts),
+        appends_(tables.appends),
+        range_locks_(tables.range_locks),
+        counters_(tables.counters),
+        outcomes_(tables.outcomes) {}
 
   /// The records of a snapshot, together: so much of the store must be free for the next one.
   std::uint64_t snapshot_bytes() const noexcept;
@@ -42,10 +58,14 @@ class NamespaceKeeper final : public journal::Participant, public meta::ChangeLo
   meta::Namespace& names_;
   Debts& debts_;
   AppendEnds& appends_;
+  RangeLocks& range_locks_;
+  Counters& counters_;
   Outcomes& outcomes_;
   meta::Namespace::Cursor names_cursor_;
   Debts::Cursor debts_cursor_;
   AppendEnds::Cursor appends_cursor_;
+  RangeLocks::Cursor range_locks_cursor_;
+  Counters::Cursor counters_cursor_;
   Outcomes::Cursor outcomes_cursor_;
 };
 

@@ -55,6 +55,7 @@ NamespaceService::Numbers NamespaceService::remove_file(InodeId file) {
   // Nobody can reach the data any more, and the id is never used again.
   meta_.remove_file(file);
   appends_.drop(file);
+  counters_.drop_all(file);
   if (!removed.has_data) {
     return {};
   }
@@ -175,10 +176,12 @@ void NamespaceService::ask_again_later() noexcept {
 coro::Task<void> NamespaceService::ask_again() {
   auto closing = close_opens_of_lost(std::exchange(unclosed_, {}));
   co_await closing;
+  auto releasing = release_locks_of(std::exchange(unreleased_, {}));
+  co_await releasing;
   // Who does not answer once is not asked again in this round.
   std::set<ServerId> away;
   const auto is_away = [&away](ServerId server) { return away.contains(server); };
-  bool all_met = unclosed_.empty();
+  bool all_met = unclosed_.empty() && unreleased_.empty();
   std::vector<RenameKey> doubtful;
   for (const auto& [rename, prepared] : prepared_) {
     if (prepared->in_doubt) {
@@ -231,6 +234,11 @@ coro::Task<Status> NamespaceService::start(std::uint64_t incarnation) {
   meta_.begin_run(incarnation);
   debts_.begin_run(incarnation);
   room.reset();
+  if (incarnation > 1 && store_.power_era() == incarnation) {
+    // Which of them were ended since, nobody knows; who has one is told when he ends it.
+    auto releasing = release_locks_of(range_locks_.clients());
+    co_await releasing;
+  }
   for (const auto& [rename, row] : debts_.prepared()) {
     auto prepared = std::make_unique<Prepared>(*this, row);
     // Nothing is served yet: they are free.
@@ -250,7 +258,11 @@ coro::Task<Status> NamespaceService::start(std::uint64_t incarnation) {
   if (incarnation > 1) {
     loop_.timers().arm(orphan_timer_, loop_.now_ns() + kOrphanNs);
   }
-  for (const ClientId client : exchange_.outcomes().clients()) {
+  std::vector<ClientId> known = exchange_.outcomes().clients();
+  for (const ClientId client : range_locks_.clients()) {
+    known.push_back(client);
+  }
+  for (const ClientId client : known) {
     if (!present_.contains(client)) {
       on_client_lost(client);
     }

@@ -36,10 +36,12 @@ inline constexpr journal::RecordKind kPreparedDoneKind = record_kind(kDebtKindsF
 inline constexpr unsigned kOutcomeKindsFirst = 48;
 inline constexpr journal::RecordKind kOutcomeKind = record_kind(kOutcomeKindsFirst);
 inline constexpr journal::RecordKind kAppendEndKind = record_kind(kOutcomeKindsFirst + 1);
+inline constexpr journal::RecordKind kRangeLockKind = record_kind(kOutcomeKindsFirst + 2);
+inline constexpr journal::RecordKind kCounterKind = record_kind(kOutcomeKindsFirst + 3);
 
 static_assert(meta::kRowKindLast < kDebtKindsFirst);
 static_assert(kPreparedDoneKind < kOutcomeKind);
-static_assert(kAppendEndKind <= journal::RecordKind::kNamespaceLast);
+static_assert(kCounterKind <= journal::RecordKind::kNamespaceLast);
 
 enum class ObligationKind : std::uint8_t {
   kUnlinkInode = 1,   ///< Its home is to take a name from `inode`.
@@ -125,6 +127,33 @@ struct AppendEndRow {
   template <class Archive>
   void serialize(Archive& ar, unsigned) {
     ar& inode& end_bytes;
+  }
+};
+
+/// A lock that its client holds, or that has ended.
+struct RangeLockRow {
+  ClientId client{};
+  std::uint64_t number = 0;
+  bool held = false;
+  InodeId inode = kNoInode;
+  std::uint64_t begin_bytes = 0;
+  std::uint64_t end_bytes = 0;
+  bool shared = false;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& client& number& held& inode& begin_bytes& end_bytes& shared;
+  }
+};
+
+/// A counter, or that there is none any more.
+struct CounterRow {
+  wire::CounterKey key;
+  bool there = false;
+  InodeId inode = kNoInode;
+  std::uint64_t value = 0;
+  template <class Archive>
+  void serialize(Archive& ar, unsigned) {
+    ar& key& there& inode& value;
   }
 };
 

@@ -12,7 +12,7 @@ namespace benchfs::fuzz {
 namespace {
 
 constexpr std::size_t kEnvelopeBytes = 16;
-constexpr std::uint64_t kHashSeed = 1;
+constexpr std::uint64_t kHashSeed = 2;  // The version.
 
 }  // namespace
 
@@ -49,6 +49,7 @@ std::vector<Seed> seeds() {
   what.flags = 6;
   what.open_id = 7;
   what.truncate_epoch = 8;
+  what.counter = {.opener = ClientId{9}, .number = 10};
   Buffer bytes(client::kExportBytes);
   client::encode_export(what, bytes);
   return {{"plain", with_choice(0, bytes)}, {"sealed", with_choice(1, bytes)}};

@@ -34,7 +34,8 @@ using Requests =
                wire::RemoveDataRequest, wire::GetServerRequest, wire::JoinRequest,
                wire::RenameOutcomeRequest, wire::SymlinkRequest, wire::ReadLinkRequest,
                wire::MovesRequest, wire::TellMovesRequest, wire::MoveDirectoryRequest,
-               wire::DirectoryParentRequest, wire::SetParentRequest>;
+               wire::DirectoryParentRequest, wire::SetParentRequest, wire::LockRangeRequest,
+               wire::UnlockRangeRequest, wire::CounterRequest>;
 
 enum class Direction : std::uint8_t { kRequest = 0, kReply = 1 };
 

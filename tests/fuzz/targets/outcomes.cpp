@@ -1,7 +1,7 @@
-// Records of outcomes and of appenders' ranges: what is replayed is handed over as a record that
-// means the same, within the bytes that were announced.
+// Records of outcomes, appenders' ranges, locks and counters: what is replayed is handed over as a
+// record that means the same, within the bytes that were announced.
 //
-// Input: kind 1 (odd: an outcome), body.
+// Input: kind 1 (of which 2 bits count: Kind), body.
 
 #include "server/outcomes.h"
 
@@ -10,10 +10,14 @@
 
 #include "fuzz/fuzz.h"
 #include "server/append_ends.h"
+#include "server/counters.h"
 #include "server/handlers/namespace_records.h"
+#include "server/range_locks.h"
 
 namespace benchfs::fuzz {
 namespace {
+
+enum class Kind : std::uint8_t { kAppendEnd = 0, kOutcome = 1, kRangeLock = 2, kCounter = 3 };
 
 class NoSleeper final : public loop::Sleeper {
  public:
@@ -75,12 +79,22 @@ Verdict check(Table& first, Table& second, ConstBytes body, journal::RecordKind 
 
 Verdict run_one(ConstBytes bytes) {
   Input input(bytes);
-  const bool is_outcome = (input.take_byte() & 1U) != 0;
+  const auto kind = static_cast<Kind>(input.take_byte() & 3U);
   NoSleeper sleeper;
   FixedClock clock;
   loop::EventLoop loop(clock, sleeper, {.spin_ns = 0});
   server::VolatileLedger ledger;
-  if (is_outcome) {
+  if (kind == Kind::kRangeLock) {
+    server::RangeLocks first(loop, ledger, ServerId{2});
+    server::RangeLocks second(loop, ledger, ServerId{2});
+    return check(first, second, input.rest(), server::kRangeLockKind);
+  }
+  if (kind == Kind::kCounter) {
+    server::Counters first(ledger, ServerId{2});
+    server::Counters second(ledger, ServerId{2});
+    return check(first, second, input.rest(), server::kCounterKind);
+  }
+  if (kind == Kind::kOutcome) {
     server::Outcomes first(loop, ledger);
     server::Outcomes second(loop, ledger);
     const Verdict verdict = check(first, second, input.rest(), server::kOutcomeKind);
@@ -121,6 +135,28 @@ std::vector<Seed> seeds() {
       server::AppendEndRow{.inode = make_inode_id(ServerId{2}, 5), .end_bytes = 1000});
   add("append_ended", 0,
       server::AppendEndRow{.inode = make_inode_id(ServerId{2}, 5), .end_bytes = 0});
+  const InodeId file = make_inode_id(ServerId{2}, 5);
+  add("range_lock", 2,
+      server::RangeLockRow{.client = ClientId{1},
+                           .number = 2,
+                           .held = true,
+                           .inode = file,
+                           .begin_bytes = 3,
+                           .end_bytes = 1000,
+                           .shared = true});
+  add("range_lock_ended", 2,
+      server::RangeLockRow{.client = ClientId{1},
+                           .number = 2,
+                           .held = false,
+                           .inode = file,
+                           .begin_bytes = 3,
+                           .end_bytes = 4});
+  add("counter", 3,
+      server::CounterRow{.key = {.opener = ClientId{1}, .number = 2},
+                         .there = true,
+                         .inode = file,
+                         .value = 7});
+  add("counters_ended", 3, server::CounterRow{.key = {}, .there = false, .inode = file});
   return out;
 }
 

@@ -25,6 +25,7 @@ int benchfs_api_from_c(const char* directory) {
   benchfs_layout layout = {.chunk_size = 100, .stripe_count = 0};
   int names = 0;
   int more = 0;
+  int64_t before = 0;
   ssize_t count = 0;
 
   benchfs_mount* mount = benchfs_mount_open(NULL);
@@ -60,6 +61,12 @@ int benchfs_api_from_c(const char* directory) {
   EXPECT(layout.chunk_size == 100);
   EXPECT(layout.stripe_count == (uint32_t)benchfs_server_count(mount));
   EXPECT(benchfs_fsync(file) == 0);
+  benchfs_lock* lock = benchfs_lock_range(file, 0, 10, 0);
+  EXPECT(lock != NULL);
+  EXPECT(benchfs_close(file) == -1 && errno == EBUSY);
+  EXPECT(benchfs_unlock(lock) == 0);
+  EXPECT(benchfs_counter_add(file, 3, NULL) == 0);
+  EXPECT(benchfs_counter_set(file, 1, &before) == 0 && before == 3);
   EXPECT(benchfs_ftruncate(file, 50) == 0);
   EXPECT(benchfs_fstat(file, &attributes) == 0 && attributes.st_size == 50);
   EXPECT(benchfs_mount_close(mount) == -1 && errno == EBUSY);

@@ -356,6 +356,74 @@ TEST_F(Api, AppendsFromProcessesInOnePieceEach) {
   }
 }
 
+TEST_F(Api, LocksARangeForOneProcessAtATime) {
+  constexpr int kProcesses = 4;
+  constexpr int kRounds = 25;
+  // Each adds to two numbers that lie on different servers; who reads looks whether they agree.
+  run_processes(kProcesses, [&](int i, const std::string&) {
+    benchfs::Session session;
+    auto file = session.open(at("numbers"), O_RDWR | O_CREAT, 0644, {64, 0});
+    for (int round = 0; round < kRounds; ++round) {
+      const bool adds = (round + i) % 2 == 0;
+      auto lock = adds ? file.lock(0, 128) : file.lock_shared(0, 128);
+      std::array<std::uint64_t, 2> numbers{};
+      file.read(std::as_writable_bytes(std::span(numbers).first(1)), 0);
+      file.read(std::as_writable_bytes(std::span(numbers).last(1)), 64);
+      if (numbers[0] != numbers[1]) {
+        return false;
+      }
+      if (adds) {
+        ++numbers[0];
+        file.write(std::as_bytes(std::span(numbers).first(1)), 0);
+        file.write(std::as_bytes(std::span(numbers).first(1)), 64);
+      }
+      lock.unlock();
+    }
+    return true;
+  });
+  std::uint64_t sum = 0;
+  auto file = session_.open(at("numbers"), O_RDWR);
+  EXPECT_EQ(file.read(std::as_writable_bytes(std::span(&sum, 1)), 64), 8U);
+  EXPECT_EQ(sum, static_cast<std::uint64_t>(kProcesses * kRounds / 2));
+  // Two of one handle exclude each other too, but not where they do not overlap.
+  const auto first = file.lock(0, 10);
+  const auto second = file.lock(10, 0);
+  EXPECT_TRUE(first.held() && second.held());
+  EXPECT_THROW(file.close(), benchfs::SystemError);
+}
+
+TEST_F(Api, CountsForAllThatAttach) {
+  constexpr int kProcesses = 4;
+  constexpr std::uint64_t kRounds = 50;
+  std::optional<benchfs::File> file;
+  // Everybody writes where the counter says: no place twice, none left out.
+  const auto attach_and_write = [&](int i, const std::string& handle) {
+    benchfs::Session session;
+    auto attached = session.attach(std::as_bytes(std::span(handle)));
+    for (std::uint64_t round = 0; round < kRounds; ++round) {
+      const std::vector<std::byte> piece(1 + (round + static_cast<std::uint64_t>(i)) % 7,
+                                         std::byte{1});
+      attached.write(piece, attached.counter_add(piece.size()));
+    }
+    attached.close();
+    return true;
+  };
+  run_processes(kProcesses, attach_and_write, [&] {
+    file.emplace(session_.open(at("counted"), O_RDWR | O_CREAT, 0644, {100, 0}));
+    const auto exported = file->export_handle();
+    return std::string(reinterpret_cast<const char*>(exported.data()), exported.size());
+  });
+  const std::uint64_t end = file->counter_add(0);
+  EXPECT_EQ(end, file->size());
+  std::vector<std::byte> got(end);
+  EXPECT_EQ(file->read(got, 0), got.size());
+  EXPECT_EQ(std::count(got.begin(), got.end(), std::byte{1}), static_cast<std::ptrdiff_t>(end));
+  EXPECT_EQ(file->counter_set(7), end);
+  EXPECT_EQ(file->counter_add(1), 7U);
+  EXPECT_THROW(file->counter_add(INT64_MAX), benchfs::SystemError);
+  EXPECT_EQ(errno_of([&] { file->counter_set(UINT64_MAX); }), EINVAL);
+}
+
 TEST_F(Api, SharesAnOpenFileWithProcessesThatAttach) {
   constexpr std::size_t kPiece = 123'457;
   std::optional<benchfs::File> file;

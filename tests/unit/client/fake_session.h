@@ -30,7 +30,7 @@ class FakeMount {
  public:
   FakeMount(FakeCluster& cluster, FakeClient& peer)
       : cluster_(cluster),
-        servers(cluster.loop, *peer.peers, hosts(cluster.server_count()), kFakeTimeoutNs),
+        servers(cluster.loop, *peer.peers, peer.id, hosts(cluster.server_count()), kFakeTimeoutNs),
         names(servers, client::Owner{.uid = 10, .gid = 20}) {}
 
   static client::Path path(const std::string& text) { return std::move(*client::parse_path(text)); }
@@ -81,7 +81,9 @@ class FakeMount {
   }
   /// Another process's handle on an open file.
   std::unique_ptr<client::File> attach(const client::File& exported) {
-    return std::make_unique<client::File>(servers, "attached", exported.identity(),
+    client::File::Identity identity = exported.identity();
+    identity.counter = exported.counter();
+    return std::make_unique<client::File>(servers, "attached", identity,
                                           client::File::Origin::kAttached);
   }
   Status close(client::File& file) { return run(file.close(fresh(file.name()))); }
@@ -95,6 +97,17 @@ class FakeMount {
     const iovec memory{.iov_base = data.data(), .iov_len = data.size()};
     const client::Extent extent{.offset_bytes = offset, .size_bytes = data.size()};
     return run(file.read(fresh(file.name()), std::span(&memory, 1), std::span(&extent, 1)));
+  }
+
+  Result<std::uint64_t> lock(client::File& file, std::uint64_t begin, std::uint64_t end,
+                             bool shared = false) {
+    return run(file.lock(fresh(file.name()), {begin, end - begin}, shared));
+  }
+  Status unlock(client::File& file, std::uint64_t number) {
+    return run(file.unlock(fresh(file.name()), number));
+  }
+  Result<std::uint64_t> count(client::File& file, std::uint64_t value, bool set = false) {
+    return run(file.count(fresh(file.name()), value, set));
   }
 
   client::Context& fresh(const std::string& subject) {

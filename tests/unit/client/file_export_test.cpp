@@ -19,7 +19,8 @@ std::array<std::byte, kExportBytes> example() {
                  .layout = {.chunk_bytes = 4, .stripe_count = 5},
                  .flags = 6,
                  .open_id = 7,
-                 .truncate_epoch = 8},
+                 .truncate_epoch = 8,
+                 .counter = {.opener = ClientId{9}, .number = 10}},
                 bytes);
   return bytes;
 }
@@ -36,6 +37,7 @@ TEST(FileExport, ComesBackAsItWas) {
   EXPECT_EQ(what->flags, 6u);
   EXPECT_EQ(what->open_id, 7u);
   EXPECT_EQ(what->truncate_epoch, 8u);
+  EXPECT_EQ(what->counter, (wire::CounterKey{.opener = ClientId{9}, .number = 10}));
 }
 
 TEST(FileExport, IsRefusedWithAnyBitChanged) {

@@ -156,6 +156,8 @@ class Story {
       found += server->names->inode_count();
       EXPECT_EQ(server->names->lock_count(), 0U);
       EXPECT_EQ(server->names->open_count(), 0U);
+      EXPECT_EQ(server->names->range_lock_count(), 0U);
+      EXPECT_EQ(server->names->counter_count(), 0U);
       EXPECT_EQ(server->names->owed_count(), 0U);
       EXPECT_EQ(server->names->prepared_count(), 0U);
       EXPECT_EQ(server->names->background_count(), 0U);
@@ -582,6 +584,36 @@ TEST(Repeat, APingReachesAServerThatHasStartedAgainAndWaitsForNoneThatHasNot) {
   ASSERT_FALSE(lost.has_value());
   EXPECT_EQ(lost.error().code, Errc::kPeerLost);
   EXPECT_LE(cluster.clock.now_ns() - begin_ns, kNsPerSec);
+}
+
+TEST(Repeat, ALockIsHeldOnceAndEndedOnce) {
+  for_every_blow([](Story& story) {
+    const std::string path = story.path_on(1, "f");
+    story.make_file(path, 10);
+    auto file = std::move(*story.actor().open(path, kReadWrite));
+    const auto lock = story.run(file->lock(story.context(), {0, 10}, false));
+    ASSERT_TRUE(lock.has_value());
+    // It comes back before anything else: who stays away loses the lock.
+    EXPECT_TRUE(story.actor().run(file->stat(story.context())).has_value());
+    EXPECT_EQ(story.session.cluster.server(ServerId{1}).names->range_lock_count(), 1U);
+    story.run(file->unlock(story.context(), *lock));
+    EXPECT_TRUE(story.actor().close(*file).has_value());
+    story.check_rest(1);
+  });
+}
+
+TEST(Repeat, ACounterCountsOnce) {
+  for_every_blow([](Story& story) {
+    const std::string path = story.path_on(1, "f");
+    story.make_file(path, 10);
+    auto file = std::move(*story.actor().open(path, kReadWrite));
+    EXPECT_EQ(story.actor().count(*file, 3).value_or(99), 0U);
+    const auto before = story.run(file->count(story.context(), 4, false));
+    EXPECT_EQ(before.value_or(99), 3U);
+    EXPECT_EQ(story.actor().count(*file, 0).value_or(99), 7U);
+    EXPECT_TRUE(story.actor().close(*file).has_value());
+    story.check_rest(1);
+  });
 }
 
 TEST(Repeat, AFileThatIsOpenStaysThereWhileItsHomeStartsAgain) {

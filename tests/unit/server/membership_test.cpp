@@ -158,7 +158,7 @@ class MembershipTest : public testing::Test {
         client_.peers->update(ServerId{i}, 1, session_.servers[i].address);
       }
       servers_ = std::make_unique<client::Servers>(
-          loop_, *client_.peers, std::vector<std::string>{"a", "b", "c"}, kTimeoutNs);
+          loop_, *client_.peers, ClientId{77}, std::vector<std::string>{"a", "b", "c"}, kTimeoutNs);
       servers_->follow([this] { return news_; });
     }
     return *servers_;

@@ -44,7 +44,14 @@ struct ServerRun {
         ledger(journal),
         outcomes(loop, ledger),
         appends(ledger, ServerId{0}),
-        keeper(ledger, names, debts, appends, outcomes),
+        range_locks(loop, ledger, ServerId{0}),
+        counters(ledger, ServerId{0}),
+        keeper(ledger, {.names = names,
+                        .debts = debts,
+                        .appends = appends,
+                        .range_locks = range_locks,
+                        .counters = counters,
+                        .outcomes = outcomes}),
         names({.self = ServerId{0}, .server_count = 1}, &keeper),
         debts(ledger, ServerId{0}, 1) {
     journal.set_space(space);
@@ -97,6 +104,7 @@ struct ServerRun {
       } else {
         appends.set(appended, 1 + random() % 1000);
       }
+      change_locks_and_counters(random, appended);
       if (owed.size() > 20) {
         debts.settle(owed.front());
         owed.erase(owed.begin());
@@ -107,6 +115,23 @@ struct ServerRun {
       }
     }
     co_return Status();
+  }
+  void change_locks_and_counters(std::mt19937_64& random, InodeId file) {
+    const server::RangeLockKey lock{.client = ClientId{random() % 5}, .number = 1 + random() % 30};
+    if (!range_locks.release(lock)) {
+      const Status asked = range_locks.ask(
+          lock, {.inode = file, .begin_bytes = random() % 100, .end_bytes = 100, .shared = true});
+      BENCHFS_ASSERT(asked.has_value());
+      range_locks.hold(lock);
+    }
+    const wire::CounterKey counter{.opener = lock.client, .number = 1 + random() % 3};
+    if (random() % 4 == 0) {
+      counters.drop_all(file);
+    } else if (random() % 3 == 0) {
+      counters.drop(file, counter);
+    } else {
+      counters.set(file, counter, random() % 1000);
+    }
   }
   std::string text() {
     Rows rows;
@@ -123,6 +148,16 @@ struct ServerRun {
     for (const InodeId file : appends.files()) {
       rows.all += std::to_string(to_integer(file)) + '+' + std::to_string(appends.find(file)) + ' ';
     }
+    for (std::uint64_t i = 0; i < 5 * 30; ++i) {
+      const server::RangeLockKey lock{.client = ClientId{i % 5}, .number = 1 + i / 5};
+      rows.all += std::to_string(static_cast<int>(range_locks.state(lock))) + ' ';
+    }
+    for (std::uint64_t i = 0; i < 20 * 5 * 3; ++i) {
+      rows.all += std::to_string(counters.find(
+                      make_inode_id(ServerId{0}, 1 + i / 15),
+                      {.opener = ClientId{i / 3 % 5}, .number = 1 + i % 3})) +
+                  ' ';
+    }
     for (const auto& [client, last] : numbers) {
       for (std::uint64_t number = 1; number <= last; ++number) {
         const auto answer = outcomes.find<wire::AppendReply>(
@@ -138,6 +173,8 @@ struct ServerRun {
   server::JournalLedger ledger;
   server::Outcomes outcomes;
   server::AppendEnds appends;
+  server::RangeLocks range_locks;
+  server::Counters counters;
   server::NamespaceKeeper keeper;
   meta::Namespace names;
   server::Debts debts;

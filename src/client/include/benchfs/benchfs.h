@@ -54,6 +54,7 @@ typedef struct benchfs_mount benchfs_mount;     /* One session, joined. */
 typedef struct benchfs_file benchfs_file;       /* One open file. */
 typedef struct benchfs_dir benchfs_dir;         /* One open directory. */
 typedef struct benchfs_request benchfs_request; /* One asynchronous operation. */
+typedef struct benchfs_lock benchfs_lock;       /* One lock on a range of a file. */
 
 /* How a file is cut and spread; fixed when the file is created. */
 typedef struct benchfs_layout {
@@ -264,6 +265,35 @@ BENCHFS_API int benchfs_file_export(benchfs_file* file, void* buffer, size_t siz
 /* Opens what was exported, with the exporter's access mode. EINVAL: not such bytes. ESTALE: another
  * session's. */
 BENCHFS_API benchfs_file* benchfs_file_attach(benchfs_mount* mount, const void* buffer, size_t size);
+
+/*
+ * A counter of this open, which all handles share that were attached to its export: 0 at first. add
+ * adds `amount` (0 or more), as one step, and puts what the counter was into `*before` unless that is
+ * NULL; set likewise. It ends with the close of the handle that was opened. EOVERFLOW (beyond 2^63 - 1).
+ */
+BENCHFS_API int benchfs_counter_add(benchfs_file* file, int64_t amount, int64_t* before);
+BENCHFS_API int benchfs_counter_set(benchfs_file* file, int64_t value, int64_t* before);
+
+/* ---- Locks ------------------------------------------------------------------------------------------- */
+
+/*
+ * Waits for a lock on `length` bytes from `offset` on (0: up to the largest offset), which excludes all
+ * others on the same bytes, whoever has them; with `shared` not 0, all others that are not shared. Locks
+ * are granted in the order in which they were asked for. They are advice: reads and writes do not look at
+ * them. A handle may have several; two that exclude each other wait for each other as those of two
+ * processes do. Held until benchfs_unlock(); the file cannot be closed before.
+ *
+ * Returns NULL and errno: EINVAL, ENOLCK (more than 65536 of one mount), EIO, ESTALE (the file is no more).
+ */
+BENCHFS_API benchfs_lock* benchfs_lock_range(benchfs_file* file, int shared, off_t offset,
+                                             off_t length);
+
+/*
+ * Ends the lock and frees it, whatever is returned. ENOLCK: it had ended before, since the file's server
+ * had been without a connection to this process for 10 s or its node without power, and somebody else may
+ * have had it meanwhile. After another error it ends within some seconds.
+ */
+BENCHFS_API int benchfs_unlock(benchfs_lock* lock);
 
 /* ---- Names ------------------------------------------------------------------------------------------- */
 

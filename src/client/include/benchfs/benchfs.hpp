@@ -164,6 +164,45 @@ class Request {
   benchfs_request* request_ = nullptr;
 };
 
+/// A lock on a range of a file; see benchfs_lock_range. Comes from File::lock().
+class RangeLock {
+ public:
+  RangeLock(RangeLock&& other) noexcept
+      : file_(std::move(other.file_)), lock_(std::exchange(other.lock_, nullptr)) {}
+  RangeLock& operator=(RangeLock&& other) noexcept {
+    if (this != &other) {
+      end();
+      file_ = std::move(other.file_);
+      lock_ = std::exchange(other.lock_, nullptr);
+    }
+    return *this;
+  }
+  ~RangeLock() { end(); }
+
+  bool held() const noexcept { return lock_ != nullptr; }
+
+  /// Throws ENOLCK if somebody else may have had the lock meanwhile. While held().
+  void unlock() {
+    const int result = benchfs_unlock(std::exchange(lock_, nullptr));
+    const auto file = std::move(file_);
+    detail::check(result);
+  }
+
+ private:
+  friend class File;
+  RangeLock(std::shared_ptr<detail::FileHandle> file, benchfs_lock* lock)
+      : file_(std::move(file)), lock_(detail::check_handle(lock)) {}
+  void end() noexcept {
+    if (lock_ != nullptr) {
+      benchfs_unlock(std::exchange(lock_, nullptr));
+    }
+    file_.reset();
+  }
+
+  std::shared_ptr<detail::FileHandle> file_;
+  benchfs_lock* lock_ = nullptr;
+};
+
 /// One open file. Comes from Session::open() or attach().
 class File {
  public:
@@ -221,6 +260,30 @@ class File {
   /// `whence` is SEEK_SET, SEEK_CUR or SEEK_END. Returns the new position.
   std::uint64_t seek(std::int64_t offset, int whence) {
     return detail::check_count(benchfs_lseek(get(), offset, whence));
+  }
+
+  /// Waits for a lock on `length` bytes from `offset` on, 0: all behind it.
+  [[nodiscard]] RangeLock lock(std::uint64_t offset, std::uint64_t length) {
+    return {handle_, benchfs_lock_range(get(), 0, static_cast<off_t>(offset),
+                                        static_cast<off_t>(length))};
+  }
+  /// The same for one that others may share.
+  [[nodiscard]] RangeLock lock_shared(std::uint64_t offset, std::uint64_t length) {
+    return {handle_, benchfs_lock_range(get(), 1, static_cast<off_t>(offset),
+                                        static_cast<off_t>(length))};
+  }
+
+  /// The counter that this open shares with all that attach to it: adds, returns what it was.
+  std::uint64_t counter_add(std::uint64_t amount) {
+    std::int64_t before = 0;
+    detail::check(benchfs_counter_add(get(), static_cast<std::int64_t>(amount), &before));
+    return static_cast<std::uint64_t>(before);
+  }
+  /// Sets, returns what it was.
+  std::uint64_t counter_set(std::uint64_t value) {
+    std::int64_t before = 0;
+    detail::check(benchfs_counter_set(get(), static_cast<std::int64_t>(value), &before));
+    return static_cast<std::uint64_t>(before);
   }
 
   /// Start an operation. `buffer` is borrowed until the Request has ended.
