@@ -128,14 +128,14 @@ void ADIOI_BENCHFS_Publish_layout(ADIO_File fd, const benchfs_layout* layout);
 /* ---- ad_benchfs_atomic.c
  * --------------------------------------------------------------------------- */
 
-/* Before a transfer of bytes between `begin` and `end` of the file: waits, in atomic mode, for those
- * that it must not mix with. -1 and errno: it must not be done. */
+/* Before a transfer of bytes between `begin` and `end` of the file: waits, in atomic mode, for
+ * those that it must not mix with. -1 and errno: it must not be done. */
 int ADIOI_BENCHFS_Guard_begin(ADIOI_BENCHFS_Guard* guard, ADIO_File fd,
                               ADIOI_BENCHFS_Direction direction, ADIO_Offset begin,
                               ADIO_Offset end);
 
-/* After it: returns `moved`, which is what it has moved or -1 and errno; -1 and errno also if it may
- * not have been atomic. */
+/* After it: returns `moved`, which is what it has moved or -1 and errno; -1 and errno also if it
+ * may not have been atomic. */
 ADIO_Offset ADIOI_BENCHFS_Guard_end(ADIOI_BENCHFS_Guard* guard, ADIO_Offset moved);
 
 /* ---- ad_benchfs_coll.c

@@ -1,7 +1,7 @@
 /*
- * Atomic mode: every transfer of a rank holds a lock on all bytes from the first to the last that it
- * touches, shared if it reads. The lock is a server's (benchfs_lock_range): fair, and gone with a
- * process that dies. No rank ever holds two, and none waits for another rank while it holds one.
+ * Atomic mode: every transfer of a rank holds a lock on all bytes from the first to the last that
+ * it touches, shared if it reads. The lock is a server's (benchfs_lock_range): fair, and gone with
+ * a process that dies. No rank ever holds two, and none waits for another rank while it holds one.
  *
  * The two-phase exchange needs no more than that: where ranks write the same bytes in one call,
  * ROMIO lets the higher rank win everywhere, which is one order of their writes.

@@ -16,8 +16,8 @@ static ADIO_Offset read_at(ADIO_File fd, void* buffer, ADIO_Offset length, ADIO_
     ADIOI_BENCHFS_Guard guard;
     got = ADIOI_BENCHFS_Guard_begin(&guard, fd, ADIOI_BENCHFS_READ, offset, offset + length);
     if (got == 0) {
-      got = ADIOI_BENCHFS_Guard_end(
-          &guard, benchfs_pread(file->handle, buffer, (size_t)length, offset));
+      got = ADIOI_BENCHFS_Guard_end(&guard,
+                                    benchfs_pread(file->handle, buffer, (size_t)length, offset));
     }
     if (got < 0) {
       *error_code =

@@ -23,9 +23,9 @@ void ADIOI_BENCHFS_Ordered_shared_fp(ADIO_File fd, ADIO_Offset incr, ADIO_Offset
                                      int* error_code);
 
 /*
- * What ROMIO's ordered calls get instead of ADIO_Get_shared_fp (CMakeLists.txt): they go from rank to
- * rank, and one that left here with an error would leave those behind it waiting for ever. So the
- * collective transfer, which follows on all ranks, fails on all of them.
+ * What ROMIO's ordered calls get instead of ADIO_Get_shared_fp (CMakeLists.txt): they go from rank
+ * to rank, and one that left here with an error would leave those behind it waiting for ever. So
+ * the collective transfer, which follows on all ranks, fails on all of them.
  */
 void ADIOI_BENCHFS_Ordered_shared_fp(ADIO_File fd, ADIO_Offset incr, ADIO_Offset* shared_fp,
                                      int* error_code) {
@@ -56,8 +56,8 @@ void __wrap_ADIO_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype, MP
 
 /*
  * A new view begins with the shared pointer at 0. ROMIO would set it on the ranks that have opened
- * the hidden file, while others may still be inside of a call with the old view; here it is set once,
- * when all ranks have come. The linker puts this in the place of ROMIO's function.
+ * the hidden file, while others may still be inside of a call with the old view; here it is set
+ * once, when all ranks have come. The linker puts this in the place of ROMIO's function.
  */
 void __wrap_ADIO_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype, MPI_Datatype filetype,
                           MPI_Info info, int* error_code) {

@@ -61,8 +61,7 @@ ADIO_Offset ADIOI_BENCHFS_End_of(ADIO_File fd, const ADIOI_BENCHFS_Access* acces
 
 /* The same, apart from others in atomic mode. */
 static ADIO_Offset move_all_guarded(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
-                                    ADIOI_BENCHFS_Walk* walk, ADIO_Offset wanted,
-                                    int* error_code) {
+                                    ADIOI_BENCHFS_Walk* walk, ADIO_Offset wanted, int* error_code) {
   if (!fd->atomicity) {
     return move_all(fd, access, walk, wanted, error_code);
   }

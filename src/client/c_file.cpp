@@ -321,8 +321,8 @@ benchfs_lock* benchfs_lock_range(benchfs_file* file, int shared, off_t offset, o
     return nullptr;
   }
   if (offset < 0 || length < 0 ||
-      (length > 0 && static_cast<std::uint64_t>(offset) >
-                         kFileBytesMax - static_cast<std::uint64_t>(length)) ||
+      (length > 0 &&
+       static_cast<std::uint64_t>(offset) > kFileBytesMax - static_cast<std::uint64_t>(length)) ||
       static_cast<std::uint64_t>(offset) >= kFileBytesMax) {
     set_error(EINVAL, fmt::format("{}: no range begins at {} and has {} bytes", file->file.name(),
                                   offset, length));
@@ -331,9 +331,9 @@ benchfs_lock* benchfs_lock_range(benchfs_file* file, int shared, off_t offset, o
   auto lock = std::make_unique<benchfs_lock>(*file);
   Context context{.subject = file->file.name(), .server = {}};
   const auto begin_bytes = static_cast<std::uint64_t>(offset);
-  const Extent range{.offset_bytes = begin_bytes,
-                     .size_bytes = length > 0 ? static_cast<std::uint64_t>(length)
-                                              : kFileBytesMax - begin_bytes};
+  const Extent range{
+      .offset_bytes = begin_bytes,
+      .size_bytes = length > 0 ? static_cast<std::uint64_t>(length) : kFileBytesMax - begin_bytes};
   const auto number = file->mount.run(file->file.lock(context, range, shared != 0));
   if (!number.has_value()) {
     set_error(context, number.error(), &file->mount.server_names());

@@ -60,7 +60,8 @@ struct benchfs_file {
 
 /// A lock that is held, or asked for: it uses its file.
 struct benchfs_lock {
-  explicit benchfs_lock(benchfs_file& its_file) noexcept : file(its_file), use(its_file.file.users()) {}
+  explicit benchfs_lock(benchfs_file& its_file) noexcept
+      : file(its_file), use(its_file.file.users()) {}
 
   benchfs_file& file;
   const benchfs_use use;

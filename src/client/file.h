@@ -94,12 +94,13 @@ class File {
   /// without power since the file was opened or synced last through this handle.
   coro::Task<Status> fsync(Context& context);
 
-  /// Waits for a lock on the range, which is not empty, and returns its number for unlock(). As long
-  /// as it waits the home answers every so often. Each lock is on its own, also of two of one
+  /// Waits for a lock on the range, which is not empty, and returns its number for unlock(). As
+  /// long as it waits the home answers every so often. Each lock is on its own, also of two of one
   /// client. kStale, kNoLock (the client has too many).
   coro::Task<Result<std::uint64_t>> lock(Context& context, Extent range, bool shared);
   /// kNoLock: the lock had been lost, since the home had been without a connection to this client
-  /// for long, or without power. After another error the lock ends a moment later (Servers::disown).
+  /// for long, or without power. After another error the lock ends a moment later
+  /// (Servers::disown).
   coro::Task<Status> unlock(Context& context, std::uint64_t number);
 
   /// Adds `value` to the open's counter, or sets that to it; returns what it was. Begins at 0.

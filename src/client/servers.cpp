@@ -51,13 +51,11 @@ void Servers::disown(ServerId server, const wire::UnlockRangeRequest& lock) {
 coro::Task<Status> Servers::end_unwanted(ServerId server,
                                          std::shared_ptr<net::Connection> connection,
                                          std::uint64_t deadline_ns) {
-  const std::vector<wire::UnlockRangeRequest> unwanted =
-      std::exchange(slots(server).unwanted, {});
+  const std::vector<wire::UnlockRangeRequest> unwanted = std::exchange(slots(server).unwanted, {});
   Status outcome;
   for (const wire::UnlockRangeRequest& lock : unwanted) {
     if (outcome.has_value()) {
-      const rpc::CallOptions options{
-          .deadline_ns = deadline_ns, .payload = {}, .reply_buffer = {}};
+      const rpc::CallOptions options{.deadline_ns = deadline_ns, .payload = {}, .reply_buffer = {}};
       auto calling = peers_.call_over(connection, server, lock, options);
       const auto answer = co_await calling;
       if (!answer.has_value() && answer.error().code != Errc::kNoLock) {

@@ -86,8 +86,9 @@ void Counters::hand_over(Cursor& cursor, journal::SnapshotSink& sink,
     const auto& [name, value] = *next;
     cursor.next = name;
     if (left-- == 0 ||
-        !sink.put(kCounterKind,
-                  encode({.key = name.second, .there = true, .inode = name.first, .value = value}))) {
+        !sink.put(
+            kCounterKind,
+            encode({.key = name.second, .there = true, .inode = name.first, .value = value}))) {
       return;
     }
   }

@@ -78,12 +78,12 @@ std::optional<FixedHeader> decode_fixed_header(ConstBytes header) noexcept {
                            (is_reply || (fixed.flags & kNotBegun) == 0);
   const bool status_fits = fixed.status == 0 || (is_reply && is_errc(fixed.status));
   const Operation& operation = fixed.operation;
-  const bool operation_fits =
-      operation.number == 0
-          ? operation.answered_below == 0
-          : !is_reply && operation.answered_below >= 1 && operation.answered_below <= operation.number;
-  if (!operation_fits || fixed.magic != kMagic || fixed.version != kVersion || !body_fits || !known_flags ||
-      !status_fits) {
+  const bool operation_fits = operation.number == 0
+                                  ? operation.answered_below == 0
+                                  : !is_reply && operation.answered_below >= 1 &&
+                                        operation.answered_below <= operation.number;
+  if (!operation_fits || fixed.magic != kMagic || fixed.version != kVersion || !body_fits ||
+      !known_flags || !status_fits) {
     return std::nullopt;
   }
   return fixed;

@@ -453,12 +453,12 @@ struct LockRangeReply {
   }
 };
 
-/// See that the asker has a lock of this number, which it chooses and never uses again, on the bytes
-/// from begin_bytes up to end_bytes of the file; wait until it holds the lock, for a moment. Not
-/// granted: the lock keeps its place in the queue, and the asker asks the same again. Locks are
+/// See that the asker has a lock of this number, which it chooses and never uses again, on the
+/// bytes from begin_bytes up to end_bytes of the file; wait until it holds the lock, for a moment.
+/// Not granted: the lock keeps its place in the queue, and the asker asks the same again. Locks are
 /// granted in the order in which they were asked for, except that nobody waits for one whose bytes
-/// are others, or if both are shared. They are advice: reads and writes ask for none. A lock ends by
-/// UnlockRange, or once its client has been away for long. kStale, kNoLock (too many).
+/// are others, or if both are shared. They are advice: reads and writes ask for none. A lock ends
+/// by UnlockRange, or once its client has been away for long. kStale, kNoLock (too many).
 struct LockRangeRequest {
   static constexpr Op kOp = Op::kLockRange;
   using Reply = LockRangeReply;

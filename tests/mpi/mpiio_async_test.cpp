@@ -24,10 +24,10 @@
 
 namespace {
 
+using benchfs::mpitest::Bytes;
 using benchfs::mpitest::bytes_at;
 using benchfs::mpitest::count_of;
 using benchfs::mpitest::error_class;
-using benchfs::mpitest::Bytes;
 using benchfs::mpitest::Report;
 using benchfs::mpitest::TestFile;
 using benchfs::mpitest::to_int;

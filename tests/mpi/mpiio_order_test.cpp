@@ -1,9 +1,9 @@
 // Goal: atomic mode, shared and ordered file pointers and MPI_MODE_SEQUENTIAL are what MPI says:
 // transfers that overlap in atomic mode are seen whole or not at all; what goes by the shared
 // pointer gets a place of its own, without gaps, in rank order where that is asked for.
-// Method: atomic writers put one stamp over all of a pattern that spans chunks, and readers look for
-// mixtures; records with a header go through the shared pointer and are counted afterwards, byte by
-// byte. Run under mpirun with 2 or more ranks. Arguments: the name of a file of benchfs
+// Method: atomic writers put one stamp over all of a pattern that spans chunks, and readers look
+// for mixtures; records with a header go through the shared pointer and are counted afterwards,
+// byte by byte. Run under mpirun with 2 or more ranks. Arguments: the name of a file of benchfs
 // ("benchfs:/x"), and how many rounds of each.
 
 #include <algorithm>
@@ -47,9 +47,8 @@ int transfer(MPI_File file, Shape shape, bool writes, Bytes& data) {
   MPI_Status status;
   if (shape == Shape::kNonBlocking) {
     MPI_Request request = MPI_REQUEST_NULL;
-    const int begun =
-        writes ? MPI_File_iwrite_at(file, 0, data.data(), size, MPI_BYTE, &request)
-               : MPI_File_iread_at(file, 0, data.data(), size, MPI_BYTE, &request);
+    const int begun = writes ? MPI_File_iwrite_at(file, 0, data.data(), size, MPI_BYTE, &request)
+                             : MPI_File_iread_at(file, 0, data.data(), size, MPI_BYTE, &request);
     return begun != MPI_SUCCESS ? begun : MPI_Wait(&request, &status);
   }
   return writes ? MPI_File_write_at(file, 0, data.data(), size, MPI_BYTE, &status)
@@ -64,8 +63,8 @@ void check_atomic(Report& report, const std::string& name, Shape shape, const ch
   if (shape != Shape::kContiguous) {
     MPI_Type_vector(kPieceCount, kPieceBytes, kStrideBytes, MPI_BYTE, &pattern);
     MPI_Type_commit(&pattern);
-    report.check_call("view", MPI_File_set_view(file.get(), 0, MPI_BYTE, pattern, "native",
-                                                MPI_INFO_NULL));
+    report.check_call("view",
+                      MPI_File_set_view(file.get(), 0, MPI_BYTE, pattern, "native", MPI_INFO_NULL));
   }
   int is_atomic = -1;
   const int set = MPI_File_set_atomicity(file.get(), 1);
@@ -82,8 +81,9 @@ void check_atomic(Report& report, const std::string& name, Shape shape, const ch
     // All write in some rounds, so that writers meet each other; else every second rank reads.
     const bool writes = round % 3 == 0 || report.rank() % 2 == 0;
     if (writes) {
-      std::fill(data.begin(), data.end(),
-                static_cast<unsigned char>(1 + (round * report.rank_count() + report.rank()) % 255));
+      std::fill(
+          data.begin(), data.end(),
+          static_cast<unsigned char>(1 + (round * report.rank_count() + report.rank()) % 255));
     }
     succeeded = succeeded && transfer(file.get(), shape, writes, data) == MPI_SUCCESS;
     is_whole = is_whole && std::all_of(data.begin(), data.end(),
@@ -110,9 +110,8 @@ void check_atomic_collective(Report& report, const std::string& name, int rounds
   bool is_whole = true;
   for (int round = 0; round < rounds; ++round) {
     std::fill(data.begin(), data.end(), static_cast<unsigned char>(1 + report.rank()));
-    const int written =
-        MPI_File_write_at_all(file.get(), 0, data.data(), to_int(data.size()), MPI_BYTE,
-                              MPI_STATUS_IGNORE);
+    const int written = MPI_File_write_at_all(file.get(), 0, data.data(), to_int(data.size()),
+                                              MPI_BYTE, MPI_STATUS_IGNORE);
     const int read = MPI_File_read_at_all(file.get(), 0, data.data(), to_int(data.size()), MPI_BYTE,
                                           MPI_STATUS_IGNORE);
     is_whole = is_whole && written == MPI_SUCCESS && read == MPI_SUCCESS && data[0] != 0 &&
@@ -153,7 +152,8 @@ std::vector<Header> parse(const Bytes& bytes) {
     if (header.rank < 0 || header.number < 0 || header.length < 0 || header.length > 100'000) {
       return {};
     }
-    const Bytes expected = record(header.rank, header.number, static_cast<std::size_t>(header.length));
+    const Bytes expected =
+        record(header.rank, header.number, static_cast<std::size_t>(header.length));
     if (bytes.size() - at < expected.size() ||
         !std::equal(expected.begin(), expected.end(), &bytes[at])) {
       return {};
@@ -199,8 +199,7 @@ void check_shared_writes(Report& report, const std::string& name, int count, boo
   report.check(std::string(blocks ? "" : "non-blocking ") +
                    "writes by the shared pointer stand one behind the other, each once",
                written && in_order && to_int(found.size()) == count * report.rank_count());
-  report.check("the shared pointer is where they end",
-               position == static_cast<MPI_Offset>(size));
+  report.check("the shared pointer is where they end", position == static_cast<MPI_Offset>(size));
 }
 
 void check_shared_reads(Report& report, const std::string& name, int count) {
@@ -249,16 +248,16 @@ void check_ordered(Report& report, const std::string& name, int rounds, bool is_
     const bool has_some = (i + report.rank()) % 3 != 0;
     const Bytes bytes = has_some ? record(report.rank(), i, random() % 20'000) : Bytes();
     if (is_split) {
-      succeeded = succeeded && MPI_File_write_ordered_begin(file.get(), bytes.data(),
-                                                            to_int(bytes.size()),
-                                                            MPI_BYTE) == MPI_SUCCESS;
+      succeeded =
+          succeeded && MPI_File_write_ordered_begin(file.get(), bytes.data(), to_int(bytes.size()),
+                                                    MPI_BYTE) == MPI_SUCCESS;
       MPI_Status status;
-      succeeded = succeeded && MPI_File_write_ordered_end(file.get(), bytes.data(), &status) ==
-                                   MPI_SUCCESS;
+      succeeded =
+          succeeded && MPI_File_write_ordered_end(file.get(), bytes.data(), &status) == MPI_SUCCESS;
     } else {
-      succeeded = succeeded && MPI_File_write_ordered(file.get(), bytes.data(),
-                                                      to_int(bytes.size()), MPI_BYTE,
-                                                      MPI_STATUS_IGNORE) == MPI_SUCCESS;
+      succeeded =
+          succeeded && MPI_File_write_ordered(file.get(), bytes.data(), to_int(bytes.size()),
+                                              MPI_BYTE, MPI_STATUS_IGNORE) == MPI_SUCCESS;
     }
   }
   MPI_Barrier(MPI_COMM_WORLD);
@@ -294,8 +293,8 @@ void check_ordered(Report& report, const std::string& name, int rounds, bool is_
         code = MPI_File_read_ordered_end(file.get(), bytes.data(), &status);
       }
     } else {
-      code = MPI_File_read_ordered(file.get(), bytes.data(), to_int(bytes.size()), MPI_BYTE,
-                                   &status);
+      code =
+          MPI_File_read_ordered(file.get(), bytes.data(), to_int(bytes.size()), MPI_BYTE, &status);
     }
     is_same = is_same && code == MPI_SUCCESS && bytes == wanted;
   }
@@ -313,8 +312,8 @@ void check_seek_and_view(Report& report, const std::string& name) {
   report.check("a seek from the end counts from there",
                position == 4 * (static_cast<MPI_Offset>(report.rank_count()) - 1));
   MPI_Barrier(MPI_COMM_WORLD);
-  report.check_call("view", MPI_File_set_view(file.get(), 4, MPI_INT, MPI_INT, "native",
-                                              MPI_INFO_NULL));
+  report.check_call("view",
+                    MPI_File_set_view(file.get(), 4, MPI_INT, MPI_INT, "native", MPI_INFO_NULL));
   MPI_File_get_position_shared(file.get(), &position);
   report.check("a new view begins with the shared pointer at 0", position == 0);
   MPI_Barrier(MPI_COMM_WORLD);
@@ -357,8 +356,8 @@ void check_modes(Report& report, const std::string& name) {
   std::vector<int> seen(static_cast<std::size_t>(report.rank_count()), 0);
   bool is_right = true;
   for (int i = 0; i < 2; ++i) {
-    is_right = is_right && MPI_File_read_shared(file, &got, 1, MPI_INT, MPI_STATUS_IGNORE) ==
-                               MPI_SUCCESS &&
+    is_right = is_right &&
+               MPI_File_read_shared(file, &got, 1, MPI_INT, MPI_STATUS_IGNORE) == MPI_SUCCESS &&
                got >= 0 && got < report.rank_count();
     if (is_right) {
       ++seen[static_cast<std::size_t>(got)];

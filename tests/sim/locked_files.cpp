@@ -46,7 +46,8 @@ coro::Task<void> LockedFiles::set_up(User& user) {
 }
 
 coro::Task<void> LockedFiles::work(User& user, Chance chance, const std::uint64_t& until_ns) {
-  for (std::uint64_t i = 0; i < kLocksMax && user.world().now_ns() < until_ns && !user.dead(); ++i) {
+  for (std::uint64_t i = 0; i < kLocksMax && user.world().now_ns() < until_ns && !user.dead();
+       ++i) {
     auto locking = lock_once(user, chance);
     co_await locking;
     auto pausing = user.sleep(chance.magnitude(kPauseNsMax));
@@ -91,7 +92,8 @@ void LockedFiles::ended_well(World& world, const Held& held) {
                 held.range.offset_bytes, held.range.offset_bytes + held.range.size_bytes) &&
         overlap(other.from_ns, other.to_ns, held.from_ns, held.to_ns)) {
       world.violate(fmt::format(
-          "clients {} and {} both had bytes {}+{} and {}+{} of file {} locked, from {} to {} us and "
+          "clients {} and {} both had bytes {}+{} and {}+{} of file {} locked, from {} to {} us "
+          "and "
           "from {} to {} us",
           other.client, held.client, other.range.offset_bytes, other.range.size_bytes,
           held.range.offset_bytes, held.range.size_bytes, held.file, other.from_ns / 1000,

@@ -1,8 +1,8 @@
 #pragma once
 
 // Locks of ranges that all clients take. Of two locks that exclude each other, and that both ended
-// as held (unlock succeeded), one ended before the other was told: whatever the servers, clients and
-// connections went through. A lock whose end fails counts for nothing, as its client is told.
+// as held (unlock succeeded), one ended before the other was told: whatever the servers, clients
+// and connections went through. A lock whose end fails counts for nothing, as its client is told.
 //
 // Threading: the world's thread.
 

@@ -83,15 +83,17 @@ std::string Plan::describe() const {
   return fmt::format(
       "{} servers, {} clients of {} workers, time-out {} ms, ring {} blocks, drive {} KiB, chunks "
       "of "
-      "{}, I/O up to {}, {} operations in {} ms, think {} us{}{}{}{}{}; every ms: kill {}, power {}, "
+      "{}, I/O up to {}, {} operations in {} ms, think {} us{}{}{}{}{}; every ms: kill {}, power "
+      "{}, "
       "client {}, connection {}, partition {}, pause {}, slow {}, rot {}, checkpoint {}; errors "
       "{}+{} ppm; down {} ms{}",
       server_count, client_count, workers_per_client, ms(timeout_ns), server.ring_blocks,
       server.drive_bytes / kKiB, chunk_bytes, io_bytes_max, operations_max, ms(work_ns),
       think_ns_max / 1000, do_files ? ", files" : "", do_logs ? ", logs" : "",
-      do_names ? ", names" : "", do_races ? ", races" : "", do_locks ? ", locks" : "", ms(server_kill_ns), ms(power_cut_ns),
-      ms(client_kill_ns), ms(lose_connection_ns), ms(partition_ns), ms(pause_ns), ms(slow_drive_ns),
-      ms(rot_ns), ms(checkpoint_ns), error_per_million, journal_error_per_million, ms(down_ns_max),
+      do_names ? ", names" : "", do_races ? ", races" : "", do_locks ? ", locks" : "",
+      ms(server_kill_ns), ms(power_cut_ns), ms(client_kill_ns), ms(lose_connection_ns),
+      ms(partition_ns), ms(pause_ns), ms(slow_drive_ns), ms(rot_ns), ms(checkpoint_ns),
+      error_per_million, journal_error_per_million, ms(down_ns_max),
       small_drive ? ", small drive" : "");
 }
 

@@ -30,10 +30,10 @@ struct Plan {
   std::uint64_t chunk_bytes = 64 * kKiB;
   std::uint64_t io_bytes_max = 64 * kKiB;  ///< Of one read or write.
   std::uint64_t file_bytes_max = 512 * kKiB;
-  bool do_files = true;  ///< Shared files, overlapping writes.
-  bool do_logs = true;   ///< Shared files, appends.
-  bool do_names = true;  ///< A tree for each client.
-  bool do_races = true;  ///< The same names from all clients.
+  bool do_files = true;   ///< Shared files, overlapping writes.
+  bool do_logs = true;    ///< Shared files, appends.
+  bool do_names = true;   ///< A tree for each client.
+  bool do_races = true;   ///< The same names from all clients.
   bool do_locks = false;  ///< Locks of ranges of the same files.
 
   // Faults: the mean time between two of a kind; 0: none.

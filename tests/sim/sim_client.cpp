@@ -29,9 +29,9 @@ ClientRun::ClientRun(const Setting& setting, const session::Session& session,
     const session::Server& server = session.servers[i];
     peers_->update(ServerId{static_cast<std::uint16_t>(i)}, server.incarnation, server.address);
   }
-  servers_ = std::make_unique<client::Servers>(process_.loop(), *peers_,
-                                               ClientId{mix(setting.number)}, std::move(hosts),
-                                               setting.timeout_ns);
+  servers_ =
+      std::make_unique<client::Servers>(process_.loop(), *peers_, ClientId{mix(setting.number)},
+                                        std::move(hosts), setting.timeout_ns);
   names_ = std::make_unique<client::Names>(*servers_, client::Owner{});
   servers_->follow(std::move(news));
 }

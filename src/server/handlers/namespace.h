@@ -55,7 +55,8 @@ struct RootOwner {
   std::uint32_t gid = 0;
 };
 
-/// How long a client may be away before what it has open is closed, and what it has locked unlocked.
+/// How long a client may be away before what it has open is closed, and what it has locked
+/// unlocked.
 inline constexpr std::uint64_t kOpenKeptNs = kTimeoutNsDefault;
 static_assert(kOpenKeptNs < wire::kOutcomeKeptNs);
 

@@ -34,9 +34,9 @@ NamespaceService::Handling<wire::LockRangeReply> NamespaceService::lock_range(
                                               .begin_bytes = request.begin_bytes,
                                               .end_bytes = request.end_bytes,
                                               .shared = request.shared}));
-  RangeLocks::WaitOp waiting(range_locks_, key,
-                             std::min(clean_up_deadline_ns(context.deadline_ns),
-                                      loop_.now_ns() + kLockAnswerNs));
+  RangeLocks::WaitOp waiting(
+      range_locks_, key,
+      std::min(clean_up_deadline_ns(context.deadline_ns), loop_.now_ns() + kLockAnswerNs));
   co_await waiting;
   if (range_locks_.state(key) == RangeLocks::State::kGranted) {
     auto admitting = ledger_.admit();

@@ -21,21 +21,19 @@ namespace benchfs::fuzz {
 
 /// One request for each operation, which the target wire_body checks; a reply is the request's
 /// Reply.
-using Requests =
-    std::tuple<wire::PingRequest, wire::StatusRequest, wire::StatFsRequest, wire::ShutdownRequest,
-               wire::LookupRequest, wire::OpenRequest, wire::MkdirRequest, wire::UnlinkRequest,
-               wire::RmdirRequest, wire::RenameRequest, wire::ReadDirRequest,
-               wire::OpenInodeRequest, wire::CloseRequest, wire::GetAttrRequest,
-               wire::SetAttrRequest, wire::TruncateRequest, wire::AppendRequest, wire::ReadRequest,
-               wire::WriteRequest, wire::FsyncRequest, wire::AttachDirectoryRequest,
-               wire::DetachDirectoryRequest, wire::RemoveDirectoryRequest,
-               wire::DirectoryUsageRequest, wire::UnlinkInodeRequest, wire::RenamePrepareRequest,
-               wire::RenameCommitRequest, wire::DataEndRequest, wire::TruncateDataRequest,
-               wire::RemoveDataRequest, wire::GetServerRequest, wire::JoinRequest,
-               wire::RenameOutcomeRequest, wire::SymlinkRequest, wire::ReadLinkRequest,
-               wire::MovesRequest, wire::TellMovesRequest, wire::MoveDirectoryRequest,
-               wire::DirectoryParentRequest, wire::SetParentRequest, wire::LockRangeRequest,
-               wire::UnlockRangeRequest, wire::CounterRequest>;
+using Requests = std::tuple<
+    wire::PingRequest, wire::StatusRequest, wire::StatFsRequest, wire::ShutdownRequest,
+    wire::LookupRequest, wire::OpenRequest, wire::MkdirRequest, wire::UnlinkRequest,
+    wire::RmdirRequest, wire::RenameRequest, wire::ReadDirRequest, wire::OpenInodeRequest,
+    wire::CloseRequest, wire::GetAttrRequest, wire::SetAttrRequest, wire::TruncateRequest,
+    wire::AppendRequest, wire::ReadRequest, wire::WriteRequest, wire::FsyncRequest,
+    wire::AttachDirectoryRequest, wire::DetachDirectoryRequest, wire::RemoveDirectoryRequest,
+    wire::DirectoryUsageRequest, wire::UnlinkInodeRequest, wire::RenamePrepareRequest,
+    wire::RenameCommitRequest, wire::DataEndRequest, wire::TruncateDataRequest,
+    wire::RemoveDataRequest, wire::GetServerRequest, wire::JoinRequest, wire::RenameOutcomeRequest,
+    wire::SymlinkRequest, wire::ReadLinkRequest, wire::MovesRequest, wire::TellMovesRequest,
+    wire::MoveDirectoryRequest, wire::DirectoryParentRequest, wire::SetParentRequest,
+    wire::LockRangeRequest, wire::UnlockRangeRequest, wire::CounterRequest>;
 
 enum class Direction : std::uint8_t { kRequest = 0, kReply = 1 };
 

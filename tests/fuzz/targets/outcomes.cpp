@@ -152,10 +152,8 @@ std::vector<Seed> seeds() {
                            .begin_bytes = 3,
                            .end_bytes = 4});
   add("counter", 3,
-      server::CounterRow{.key = {.opener = ClientId{1}, .number = 2},
-                         .there = true,
-                         .inode = file,
-                         .value = 7});
+      server::CounterRow{
+          .key = {.opener = ClientId{1}, .number = 2}, .there = true, .inode = file, .value = 7});
   add("counters_ended", 3, server::CounterRow{.key = {}, .there = false, .inode = file});
   return out;
 }

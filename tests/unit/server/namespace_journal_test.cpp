@@ -153,10 +153,10 @@ struct ServerRun {
       rows.all += std::to_string(static_cast<int>(range_locks.state(lock))) + ' ';
     }
     for (std::uint64_t i = 0; i < 20 * 5 * 3; ++i) {
-      rows.all += std::to_string(counters.find(
-                      make_inode_id(ServerId{0}, 1 + i / 15),
-                      {.opener = ClientId{i / 3 % 5}, .number = 1 + i % 3})) +
-                  ' ';
+      rows.all +=
+          std::to_string(counters.find(make_inode_id(ServerId{0}, 1 + i / 15),
+                                       {.opener = ClientId{i / 3 % 5}, .number = 1 + i % 3})) +
+          ' ';
     }
     for (const auto& [client, last] : numbers) {
       for (std::uint64_t number = 1; number <= last; ++number) {

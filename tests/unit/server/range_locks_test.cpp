@@ -169,8 +169,8 @@ class Model {
     for (std::size_t before = 0; before < i; ++before) {
       const LockedRange& a = entries[before].range;
       const LockedRange& b = entries[i].range;
-      if (a.inode == b.inode && std::max(a.begin_bytes, b.begin_bytes) <
-                                    std::min(a.end_bytes, b.end_bytes) &&
+      if (a.inode == b.inode &&
+          std::max(a.begin_bytes, b.begin_bytes) < std::min(a.end_bytes, b.end_bytes) &&
           (!a.shared || !b.shared)) {
         return State::kWaiting;
       }
@@ -217,8 +217,8 @@ void live(std::uint64_t seed) {
                               .begin_bytes = begin,
                               .end_bytes = begin + 1 + random() % 20,
                               .shared = random() % 2 == 0};
-      const RangeLockKey key = f.ask(1 + random() % 4, range.begin_bytes, range.end_bytes,
-                                     range.shared, range.inode);
+      const RangeLockKey key =
+          f.ask(1 + random() % 4, range.begin_bytes, range.end_bytes, range.shared, range.inode);
       model.entries.push_back({.key = key, .range = range});
     } else if (random() % 12 == 0) {
       const ClientId client{1 + random() % 4};
