@@ -89,6 +89,11 @@ class Drive : public testing::TestWithParam<const char*> {
     std::ifstream file(cluster_->session_directory() + "/servers.log");
     return {std::istreambuf_iterator<char>(file), {}};
   }
+  /// What a server says comes through mpirun, a moment later.
+  bool log_gets(const std::string& text) const {
+    return benchfs::test::comes_true([&] { return contains(log(), text); },
+                                     std::chrono::seconds(20));
+  }
   std::string data_path() const { return cluster_->store_directory() + "/server-1/data"; }
 
   void kill_server() { ASSERT_TRUE(kill_and_wait(cluster_->server_pids().at(1), SIGKILL)); }
@@ -155,7 +160,7 @@ TEST_P(Drive, AReadThatFailsIsEioOfItsFileAndOtherFilesGoOn) {
     auto request = file.read_async(bytes, 0);
     expect_failed(failure_of([&] { request.wait(); }), path);
     EXPECT_GE(faults_->count(DriveCall::kRead, DriveArea::kData), 3U);
-    EXPECT_TRUE(contains(log(), data_path() + ": read of ")) << log();
+    EXPECT_TRUE(log_gets(data_path() + ": read of ")) << log();
     expect_server_0_works(session);
     // What asks nothing of the drive goes on, and so do writes: they read nothing.
     EXPECT_EQ(session.stat(path).st_size, static_cast<off_t>(kFileBytes));
@@ -194,7 +199,7 @@ TEST_P(Drive, AWriteThatFailsFailsAndNothingOfItIsEverRead) {
       EXPECT_GE(faults_->count(DriveCall::kWrite, DriveArea::kData), before + 3);
       expect_server_0_works(session);
     }
-    EXPECT_TRUE(contains(log(), data_path() + ": write of ")) << log();
+    EXPECT_TRUE(log_gets(data_path() + ": write of ")) << log();
     EXPECT_EQ(used_bytes(session), used) << "a write that failed keeps blocks";
     faults_->end_all();
     // The journal is well: the server goes on as if nothing had been.
@@ -478,7 +483,7 @@ TEST_P(Drive, BitsThatRotAreEioAndNeverWrongBytes) {
     };
     rot(data_path(), find_in(data_path(), content(kAt, kBlock, 1)) + 1234);
     expect_damaged(path, 1);
-    EXPECT_TRUE(contains(log(), "are not what was written")) << log();
+    EXPECT_TRUE(log_gets("are not what was written")) << log();
 
     kill_server();
     rot(data_path(), find_in(data_path(), content(kAt, kBlock, 2)));

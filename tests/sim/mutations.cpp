@@ -29,36 +29,15 @@ class EagerLedger final : public server::Ledger {
   server::JournalLedger below_;
 };
 
-/// Forgets to write down what becomes of locks.
-class LocklessLedger final : public server::Ledger {
- public:
-  explicit LocklessLedger(journal::Journal& journal) : below_(journal) {}
-  coro::Task<Result<std::unique_ptr<Room>>> admit_bytes(std::uint64_t bytes) override {
-    return below_.admit_bytes(bytes);
-  }
-  void append(journal::RecordKind kind, ConstBytes body) noexcept override {
-    if (kind != server::kRangeLockKind) {
-      below_.append(kind, body);
-    }
-  }
-  bool keeps() const noexcept override { return true; }
-  bool committed() const noexcept override { return below_.committed(); }
-  coro::Task<Status> commit() override { return below_.commit(); }
-  bool has_failed() const noexcept override { return below_.has_failed(); }
-
- private:
-  server::JournalLedger below_;
-};
-
 /// Forgets to write some changes down.
-class ForgetfulLedger final : public server::Ledger {
+class ForgetfulLedger : public server::Ledger {
  public:
   explicit ForgetfulLedger(journal::Journal& journal) : below_(journal) {}
   coro::Task<Result<std::unique_ptr<Room>>> admit_bytes(std::uint64_t bytes) override {
     return below_.admit_bytes(bytes);
   }
   void append(journal::RecordKind kind, ConstBytes body) noexcept override {
-    if (++count_ % 9 != 0) {
+    if (!forgets(kind)) {
       below_.append(kind, body);
     }
   }
@@ -68,8 +47,21 @@ class ForgetfulLedger final : public server::Ledger {
   bool has_failed() const noexcept override { return below_.has_failed(); }
 
  private:
+  virtual bool forgets(journal::RecordKind /*kind*/) noexcept { return ++count_ % 9 == 0; }
+
   server::JournalLedger below_;
   std::uint64_t count_ = 0;
+};
+
+/// Forgets to write down what becomes of locks.
+class LocklessLedger final : public ForgetfulLedger {
+ public:
+  using ForgetfulLedger::ForgetfulLedger;
+
+ private:
+  bool forgets(journal::RecordKind kind) noexcept override {
+    return kind == server::kRangeLockKind;
+  }
 };
 
 /// Nothing but what a mutation wants to go wrong.
