@@ -17,7 +17,7 @@ static ADIO_Offset write_at(ADIO_File fd, const void* buffer, ADIO_Offset length
     put = ADIOI_BENCHFS_Guard_end(&guard,
                                   benchfs_pwrite(file->handle, buffer, (size_t)length, offset));
   }
-  if (put < 0) {
+  if (put != length) {
     *error_code =
         ADIOI_BENCHFS_Settle(fd, ADIOI_BENCHFS_Failed(fd, "ADIOI_BENCHFS_WriteContig", errno));
     return 0;

@@ -438,8 +438,8 @@ coro::Task<Status> File::close(Context& context) {
   for (std::size_t slot = 0; slot < marks_.count(); ++slot) {
     const std::uint64_t unsynced = marks_.unsynced(slot);
     if (unsynced != 0 && servers_.incarnation(marks_.server(slot)) > unsynced) {
-      end_is_known_ =
-          false;  // What was written there may be gone, and others have seen that it is.
+      // What was written there may be gone, and others have seen that it is.
+      end_is_known_ = false;
       scope.spawn(ask_power_era(round, slot));
     }
   }
