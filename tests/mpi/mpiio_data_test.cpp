@@ -459,6 +459,36 @@ void test_end_of_file_in_view(Report& report, const std::string& name) {
   report.check("a strided read over the end gets and counts what is there", is_right);
 }
 
+// One rank asks for a view that reaches below its own beginning: nobody gets it, and the old one stays.
+void test_negative_view(Report& report, const std::string& name) {
+  const TestFile file(report, name);
+  const Type backwards([] {
+    const int displacements[] = {-2, 2};
+    MPI_Datatype type = MPI_DATATYPE_NULL;
+    MPI_Type_create_indexed_block(2, 1, displacements, MPI_INT, &type);
+    return type;
+  }());
+  MPI_File_set_view(file.get(), 100, MPI_BYTE, MPI_BYTE, "native", MPI_INFO_NULL);
+  const bool is_last = report.rank() == report.rank_count() - 1;
+  int outcome = MPI_File_set_view(file.get(), 500, MPI_INT, is_last ? backwards.get() : MPI_INT,
+                                  "native", MPI_INFO_NULL);
+  report.check("a filetype with a negative displacement on one rank is refused on all",
+               benchfs::mpitest::error_class(outcome) == MPI_ERR_IO);
+  outcome = MPI_File_set_view(file.get(), 500, backwards.get(), backwards.get(), "native",
+                              MPI_INFO_NULL);
+  report.check("and so is such an etype", benchfs::mpitest::error_class(outcome) == MPI_ERR_IO);
+  const std::size_t at = static_cast<std::size_t>(report.rank()) * 10;
+  const Bytes mine = bytes_at(15, at, 10);
+  MPI_Status status;
+  MPI_File_write_at_all(file.get(), static_cast<MPI_Offset>(at), mine.data(), 10, MPI_BYTE,
+                        &status);
+  MPI_File_set_view(file.get(), 0, MPI_BYTE, MPI_BYTE, "native", MPI_INFO_NULL);
+  const std::size_t size = 100 + 10 * static_cast<std::size_t>(report.rank_count());
+  report.check("the view before it stays", file.holds(size, [](std::size_t i) {
+    return i < 100 ? static_cast<unsigned char>(0) : byte_at(15, i - 100);
+  }));
+}
+
 void test_two_files(Report& report, const std::string& name, const std::string& directory) {
   const std::string plain = directory + "/benchfs-beside-" + std::to_string(report.rank_count());
   const TestFile ours(report, name);
@@ -520,6 +550,7 @@ int main(int argc, char** argv) {
   test_nonblocking(report, name);
   test_nothing_to_do(report, name);
   test_end_of_file_in_view(report, name);
+  test_negative_view(report, name);
   test_two_files(report, name, argv[2]);
   MPI_Finalize();
   return report.exit_status();

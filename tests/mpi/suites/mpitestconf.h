@@ -1,0 +1,27 @@
+/* What the configure of MPICH's tests would have found on 64-bit Linux with the GNU C library. */
+#define HAVE_GETRUSAGE 1
+#define HAVE_INTTYPES_H 1
+#define HAVE_LONG_DOUBLE 1
+#define HAVE_LONG_LONG 1
+#define HAVE_MPI_IO 1
+#define HAVE_MPI_SPAWN 1
+#define HAVE_MPI_WIN_CREATE 1
+#define HAVE_PTHREAD_H 1
+#define HAVE_STDARG_H 1
+#define HAVE_STDINT_H 1
+#define HAVE_STDLIB_H 1
+#define HAVE_STRDUP 1
+#define HAVE_STRING_H 1
+#define HAVE_SYS_RESOURCE_H 1
+#define HAVE_SYS_TIME_H 1
+#define HAVE_UNISTD_H 1
+#define HAVE_USLEEP 1
+#define MPIO_USES_MPI_REQUEST 1
+#define POINTERINT_t long
+#define SIZEOF_INT 4
+#define SIZEOF_LONG 8
+#define SIZEOF_LONG_LONG 8
+#define SIZEOF_MPI_OFFSET 8
+#define SIZEOF_SHORT 2
+#define SIZEOF_VOID_P 8
+#define THREAD_PACKAGE_NAME THREAD_PACKAGE_POSIX
