@@ -54,7 +54,8 @@ void __real_ADIO_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype, MP
 void __wrap_ADIO_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype, MPI_Datatype filetype,
                           MPI_Info info, int* error_code);
 
-/* MPI wants displacements of a view to be none below 0 (MPI-4.0, 14.3); true bounds are those of the data. */
+/* MPI wants displacements of a view to be none below 0 (MPI-4.0, 14.3); true bounds are those of
+ * the data. */
 static int starts_below_zero(MPI_Datatype type) {
   MPI_Aint lowest = 0;
   MPI_Aint extent = 0;
@@ -63,14 +64,14 @@ static int starts_below_zero(MPI_Datatype type) {
 }
 
 /*
- * A view that would reach bytes before its own beginning is refused, on all ranks if one asks for it, and
- * the old view stays: neither Open MPI nor ROMIO looks, and ROMIO would transfer something else. The class
- * is the one that MPICH and OMPIO give.
+ * A view that would reach bytes before its own beginning is refused, on all ranks if one asks for
+ * it, and the old view stays: neither Open MPI nor ROMIO looks, and ROMIO would transfer something
+ * else. The class is the one that MPICH and OMPIO give.
  *
  * A new view begins with the shared pointer at 0. ROMIO would set it on the ranks that have opened
  * the hidden file, while others may still be inside of a call with the old view; here it is set
- * once, when all ranks have come; ROMIO's caller then waits for all. The linker puts this in the place of
- * ROMIO's function.
+ * once, when all ranks have come; ROMIO's caller then waits for all. The linker puts this in the
+ * place of ROMIO's function.
  */
 void __wrap_ADIO_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype, MPI_Datatype filetype,
                           MPI_Info info, int* error_code) {
@@ -81,7 +82,8 @@ void __wrap_ADIO_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype, MP
   MPI_Allreduce(mine, any, 2, MPI_INT, MPI_MAX, fd->comm);
   if (any[1]) {
     if (file->is_opener) {
-      ADIOI_BENCHFS_Say("MPI_File_set_view: the etype or filetype of a rank has a negative displacement");
+      ADIOI_BENCHFS_Say(
+          "MPI_File_set_view: the etype or filetype of a rank has a negative displacement");
     }
     *error_code = ADIOI_BENCHFS_Error_code("ADIO_Set_view", fd->filename, MPI_ERR_IO);
     return;

@@ -142,6 +142,11 @@ bool read_data_set(hid_t file, std::size_t index, hsize_t rank_count, hsize_t ra
 void test_round_trip(Report& report, const std::string& name, H5FD_mpio_xfer_t mode) {
   const std::string how = mode == H5FD_MPIO_COLLECTIVE ? ", collectively" : ", independently";
   const Handle access = access_by(MPI_COMM_WORLD);
+  if (mode == H5FD_MPIO_COLLECTIVE) {
+    // The metadata too: one rank reads them for all, and all write them together.
+    H5Pset_all_coll_metadata_ops(access.get(), true);
+    H5Pset_coll_metadata_write(access.get(), true);
+  }
   const Handle transfer = transfer_by(mode);
   const Handle collective = transfer_by(H5FD_MPIO_COLLECTIVE);
   Handle file(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose);

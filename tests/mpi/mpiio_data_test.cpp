@@ -459,7 +459,8 @@ void test_end_of_file_in_view(Report& report, const std::string& name) {
   report.check("a strided read over the end gets and counts what is there", is_right);
 }
 
-// One rank asks for a view that reaches below its own beginning: nobody gets it, and the old one stays.
+// One rank asks for a view that reaches below its own beginning: nobody gets it, and the old one
+// stays.
 void test_negative_view(Report& report, const std::string& name) {
   const TestFile file(report, name);
   const Type backwards([] {
@@ -474,8 +475,8 @@ void test_negative_view(Report& report, const std::string& name) {
                                   "native", MPI_INFO_NULL);
   report.check("a filetype with a negative displacement on one rank is refused on all",
                benchfs::mpitest::error_class(outcome) == MPI_ERR_IO);
-  outcome = MPI_File_set_view(file.get(), 500, backwards.get(), backwards.get(), "native",
-                              MPI_INFO_NULL);
+  outcome =
+      MPI_File_set_view(file.get(), 500, backwards.get(), backwards.get(), "native", MPI_INFO_NULL);
   report.check("and so is such an etype", benchfs::mpitest::error_class(outcome) == MPI_ERR_IO);
   const std::size_t at = static_cast<std::size_t>(report.rank()) * 10;
   const Bytes mine = bytes_at(15, at, 10);
