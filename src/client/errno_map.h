@@ -29,6 +29,9 @@ struct Context {
   std::optional<std::vector<ServerId>> name_servers = {};
   /// Set by Servers::call() when it fails: the server has said so itself.
   bool is_answer = false;
+  /// Given to Servers::call(), by an operation that may need many calls one after the other: none of
+  /// them goes on after that time of the loop. 0: each has the time-out.
+  std::uint64_t until_ns = 0;
 };
 
 /// What the sentence needs to know of the session.

@@ -42,6 +42,9 @@ bool is_refused(Errc code) noexcept {
 /// How often a home may start again during one close.
 constexpr int kCloseAttemptsMax = 8;
 
+/// How many time-outs all of a close may last: one to open the file again, one to close it.
+constexpr std::uint64_t kCloseTimeoutsMax = 2;
+
 }  // namespace
 
 bool File::is_sound(const Identity& identity, std::uint16_t server_count) noexcept {
@@ -443,6 +446,8 @@ coro::Task<Status> File::close(Context& context) {
       scope.spawn(ask_power_era(round, slot));
     }
   }
+  // A home that starts again and again forgets the open each time, and is told of it again.
+  context.until_ns = servers_.now_ns() + kCloseTimeoutsMax * servers_.timeout_ns();
   auto closing = close_at_home(context);
   const Status closed = co_await closing;
   co_await scope.join();

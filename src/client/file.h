@@ -108,9 +108,10 @@ class File {
   coro::Task<Result<std::uint64_t>> count(Context& context, std::uint64_t value, bool set);
 
   /// Tells the home how far was written, if this handle has been opened (not attached). Fails only
-  /// for what concerns the file: a home that has forgotten the open needs no close. kPowerLost: the
-  /// file is closed; something that was written through this handle and not synced may be gone, as
-  /// far as is heard of that by now.
+  /// for what concerns the file: a home that has forgotten the open needs no close. Lasts two
+  /// time-outs at most, however often the home starts again meanwhile. kPowerLost: the file is
+  /// closed; something that was written through this handle and not synced may be gone, as far as
+  /// is heard of that by now.
   coro::Task<Status> close(Context& context);
 
  private:

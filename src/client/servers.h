@@ -73,6 +73,7 @@ class Servers final : public ServerNames {
     return hosts_[to_integer(server)];
   }
   std::uint64_t timeout_ns() const noexcept override { return timeout_ns_; }
+  std::uint64_t now_ns() const noexcept { return loop_.now_ns(); }
   std::uint64_t now_ns() noexcept { return loop_.now_ns(); }
   ClientId self() const noexcept { return self_; }
   /// For what the client names itself (locks, counters): from 1, never the same twice.
@@ -106,7 +107,7 @@ class Servers final : public ServerNames {
   /// Learns from the published session whether the server has started again; waits for nothing.
   void look();
 
-  /// Sends `request` and waits for the reply, for the time-out at most; sends it again while the
+  /// Sends `request` and waits for the reply, for the time-out at most and to context.until_ns; sends it again while the
   /// server is busy, which is kTimedOut in the end. If the server is lost, looks for the one that
   /// started again in its place, for the time-out since the loss was noticed at most, and goes on
   /// with it as repeat.h says: whoever calls later, while it stays lost, hears of it at once.
@@ -121,7 +122,7 @@ class Servers final : public ServerNames {
       co_return fail(Errc::kProtocol, "client.server");
     }
     rpc::CallOptions options;
-    options.deadline_ns = loop_.now_ns() + timeout_ns_;
+    options.deadline_ns = deadline_of(context);
     options.when_late = when_late;
     options.payload = payload;
     options.reply_buffer = reply_buffer;
@@ -196,6 +197,12 @@ class Servers final : public ServerNames {
   /// waits.
   static constexpr bool is_passing(Errc code) noexcept {
     return code == Errc::kAgain || code == Errc::kBusy;
+  }
+
+  /// When a call that begins now has to end.
+  std::uint64_t deadline_of(const Context& context) const noexcept {
+    const std::uint64_t own_ns = loop_.now_ns() + timeout_ns_;
+    return context.until_ns == 0 ? own_ns : std::min(own_ns, context.until_ns);
   }
 
   /// The way of one call to a server that was lost.

@@ -61,7 +61,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Story{"NameIsUsedAgainWhileItsFolderMoves", 14838606507878},
                     Story{"CloseTellsAnEndThatPowerTook", 8635512612625},
                     Story{"WriteIsRepeatedAfterAKillAndATruncate", 8635512606694},
-                    Story{"FolderGoesWhileACutOffServerHasMoreForIt", 4674605508652}),
+                    Story{"FolderGoesWhileACutOffServerHasMoreForIt", 4674605508652},
+                    Story{"HomeStartsAgainAndAgainDuringAClose", 10949737164748}),
     [](const auto& tested) { return std::string(tested.param.what); });
 
 // ---- The model of a file
