@@ -107,13 +107,13 @@ class Servers final : public ServerNames {
   /// Learns from the published session whether the server has started again; waits for nothing.
   void look();
 
-  /// Sends `request` and waits for the reply, for the time-out at most and to context.until_ns; sends it again while the
-  /// server is busy, which is kTimedOut in the end. If the server is lost, looks for the one that
-  /// started again in its place, for the time-out since the loss was noticed at most, and goes on
-  /// with it as repeat.h says: whoever calls later, while it stays lost, hears of it at once.
-  /// `payload` and `reply_buffer` are borrowed until the end. An inode's home comes from a server's
-  /// message: one that is none of ours is answered with kProtocol. On an error notes the server in
-  /// `context`.
+  /// Sends `request` and waits for the reply, for the time-out at most and to context.until_ns;
+  /// sends it again while the server is busy, which is kTimedOut in the end. If the server is lost,
+  /// looks for the one that started again in its place, for the time-out since the loss was noticed
+  /// at most, and goes on with it as repeat.h says: whoever calls later, while it stays lost, hears
+  /// of it at once. `payload` and `reply_buffer` are borrowed until the end. An inode's home comes
+  /// from a server's message: one that is none of ours is answered with kProtocol. On an error
+  /// notes the server in `context`.
   template <typename Request>
   coro::Task<Result<rpc::Answer<typename Request::Reply>>> call(
       Context& context, ServerId server, Request request, ConstBytes payload = {},
