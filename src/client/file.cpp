@@ -13,9 +13,6 @@
 namespace benchfs::client {
 namespace {
 
-/// How often a call opens the file again at the most, while its home starts again and again.
-constexpr int kOpensMax = 4;
-
 std::uint64_t total_of(std::span<const Extent> extents) noexcept {
   std::uint64_t total = 0;
   for (const Extent& extent : extents) {
@@ -39,11 +36,11 @@ bool is_refused(Errc code) noexcept {
   return code == Errc::kNoLock || code == Errc::kStale || code == Errc::kProtocol;
 }
 
-/// How often a home may start again during one close.
-constexpr int kCloseAttemptsMax = 8;
+/// How often a home may start again during one close, or while an append asks for its place.
+constexpr int kHomeAttemptsMax = 8;
 
-/// How many time-outs all of a close may last: one to open the file again, one to close it.
-constexpr std::uint64_t kCloseTimeoutsMax = 2;
+/// How many time-outs all of that may last: one to open the file again, one to ask.
+constexpr std::uint64_t kHomeTimeoutsMax = 2;
 
 }  // namespace
 
@@ -177,6 +174,16 @@ coro::Task<Result<std::uint64_t>> File::write(Context& context, std::span<const 
 }
 
 coro::Task<Result<std::uint64_t>> File::reserve(Context& context, std::uint64_t length_bytes) {
+  // A home that starts again and again forgets the open each time, and is told of it again.
+  context.until_ns = servers_.now_ns() + kHomeTimeoutsMax * servers_.timeout_ns();
+  auto asking = ask_for_place(context, length_bytes);
+  const auto offset_bytes = co_await asking;
+  context.until_ns = 0;  // Writing there has a time-out of its own.
+  co_return offset_bytes;
+}
+
+coro::Task<Result<std::uint64_t>> File::ask_for_place(Context& context,
+                                                      std::uint64_t length_bytes) {
   BENCHFS_CO_CHECK(ensure_open(context));
   for (int round = 1;; ++round) {
     const wire::AppendRequest request{
@@ -190,7 +197,7 @@ coro::Task<Result<std::uint64_t>> File::reserve(Context& context, std::uint64_t 
     if (answer.error().code != Errc::kBadHandle) {
       co_return fail(answer.error());
     }
-    if (round == kOpensMax) {
+    if (round == kHomeAttemptsMax) {
       co_return fail(Errc::kTimedOut, "client.append.restarts");  // The handle is a good one.
     }
     BENCHFS_CO_CHECK(open_again(context, request.open_id));
@@ -447,7 +454,7 @@ coro::Task<Status> File::close(Context& context) {
     }
   }
   // A home that starts again and again forgets the open each time, and is told of it again.
-  context.until_ns = servers_.now_ns() + kCloseTimeoutsMax * servers_.timeout_ns();
+  context.until_ns = servers_.now_ns() + kHomeTimeoutsMax * servers_.timeout_ns();
   auto closing = close_at_home(context);
   const Status closed = co_await closing;
   co_await scope.join();
@@ -488,7 +495,7 @@ coro::Task<Status> File::close_at_home(Context& context) {
     if (!request.wrote) {
       co_return Status();
     }
-    if (attempt > 1 && (!may_be_forgotten() || attempt == kCloseAttemptsMax)) {
+    if (attempt > 1 && (!may_be_forgotten() || attempt == kHomeAttemptsMax)) {
       co_return fail(answer.error());
     }
     opened = co_await open_again(context, request.open_id);

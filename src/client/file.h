@@ -118,6 +118,7 @@ class File {
   coro::Task<Result<std::uint64_t>> append(Context& context, iovec memory);
   /// A range at the end of the file for us alone; returns where it begins.
   coro::Task<Result<std::uint64_t>> reserve(Context& context, std::uint64_t length_bytes);
+  coro::Task<Result<std::uint64_t>> ask_for_place(Context& context, std::uint64_t length_bytes);
 
   ServerId home() const noexcept { return home_of(identity_.inode); }
   /// Whether the home may have forgotten that the file is open here.
