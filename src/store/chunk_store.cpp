@@ -476,6 +476,10 @@ coro::Task<Result<ReadData>> ChunkStore::read(InodeId file, std::span<const Piec
     }
     wanted_bytes = io::kBufferBytesMax;  // Enough for every plan.
   }
+  // Not zeros: it may have a name again, where a power failure has undone that it lost it.
+  if (state.removed.contains(file)) {
+    co_return fail(Errc::kStale, "store.read.removed");
+  }
   // What was looked up may be ahead of the log; nobody is told before it is there.
   const journal::Lsn seen = state.pending_lsn(file);
   ReadData got = {.buffer = {}, .data = {}, .has_hole = plan->has_hole()};

@@ -98,15 +98,16 @@ class ChunkStore {
                            Companion companion = {});
 
   /// Reads `pieces` (1 to kPiecesMax, together 1 to kTransferBytesMax bytes). What it brings would
-  /// be there after a crash of the process. kIo, kInvalid, kCorrupt: the drive has other bytes than
-  /// were written; the log says where.
+  /// be there after a crash of the process. kIo, kInvalid, kStale (the file was removed, as long as
+  /// that is remembered: removed_files.h), kCorrupt: the drive has other bytes than were written;
+  /// the log says where.
   coro::Task<Result<ReadData>> read(InodeId file, std::span<const Piece> pieces);
 
   /// Drops all bytes at and behind `size_bytes`; they read as zeros afterwards. Ends when that
   /// survives the process. kIo.
   coro::Task<Status> truncate(InodeId file, std::uint64_t size_bytes);
 
-  /// Drops the file; from the call on its writes, also those in flight, fail with kStale. Its
+  /// Drops the file; from the call on its writes, also those in flight, and its reads fail with kStale. Its
   /// blocks may be written again when the reads in flight that use them have ended; a file of very
   /// many extents gives them back little by little. Ends when it survives the process. kIo.
   coro::Task<Status> remove(InodeId file);

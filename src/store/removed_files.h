@@ -1,6 +1,7 @@
 #pragma once
 
-// Which files are gone, so that a write that comes late does not bring one back.
+// Which files are gone, so that a write that comes late does not bring one back, and that nobody
+// reads zeros where a power failure at the file's home has undone its removal.
 //
 // Threading: loop thread only.
 

@@ -178,6 +178,7 @@ class Story {
   coro::Task<void> read_some() {
     const std::uint64_t file = pick_file();
     const std::vector<Piece> pieces = pick_pieces();
+    const bool is_removed = removed_.contains(file);
     reads_.push_back({.file = file, .pieces = pieces, .states = {state_of(file, pieces)}});
     const auto self = std::prev(reads_.end());
     coro::Task<ReadOutcome> reading = fixture_.read(InodeId{file}, pieces);
@@ -188,10 +189,13 @@ class Story {
     const std::vector<State> states = std::move(self->states);
     reads_.erase(self);
     if (!outcome.data.has_value()) {
-      EXPECT_EQ(outcome.data.error().code, Errc::kIo);
-      EXPECT_GT(conditions_.error_percent, 0U);
+      const Errc code = outcome.data.error().code;
+      EXPECT_TRUE((code == Errc::kStale && removing_.contains(file)) ||
+                  (code == Errc::kIo && conditions_.error_percent > 0))
+          << name_of(code);
       co_return;
     }
+    EXPECT_FALSE(is_removed);
     const State seen{.data = std::move(*outcome.data), .has_hole = outcome.has_hole};
     EXPECT_TRUE(std::find(states.begin(), states.end(), seen) != states.end())
         << "file " << file << ": none of the " << states.size() << " states it could have seen";
@@ -244,7 +248,11 @@ class Story {
     for (const auto& [file, model] : files_) {
       const std::vector<Piece> all = {{0, conditions_.file_bytes}};
       const ReadOutcome outcome = fixture_.read_now(file, all);
-      EXPECT_TRUE(outcome.data.has_value() && *outcome.data == model.bytes) << "file " << file;
+      if (removed_.contains(file)) {
+        EXPECT_TRUE(!outcome.data.has_value() && outcome.data.error().code == Errc::kStale);
+      } else {
+        EXPECT_TRUE(outcome.data.has_value() && *outcome.data == model.bytes) << "file " << file;
+      }
       EXPECT_EQ(fixture_.store.end_of(InodeId{file}), model_end_of(file));
     }
     for (const auto& [file, model] : files_) {
