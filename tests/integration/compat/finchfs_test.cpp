@@ -55,6 +55,30 @@ TEST_F(FinchfsTest, RenameMovesFilesAndDirectoriesAcrossServers) {
                          [&] { return finchfs_rename(path("e1").c_str(), path("e2").c_str()); }));
 }
 
+// As mdtest's rename phase: each rank moves its own directories, one after another, into each
+// other's way.
+TEST_F(FinchfsTest, RacingRanksAllRenameTheirDirectories) {
+  constexpr int kRenames = 25;
+  leave();
+  EXPECT_EQ(run_ranks(6,
+                      [this](int rank) {
+                        ASSERT_EQ(finchfs_init(nullptr), 0);
+                        std::string from = path("dir" + std::to_string(rank));
+                        EXPECT_EQ(finchfs_mkdir(from.c_str(), 0755), 0);
+                        for (int i = 0; i < kRenames; ++i) {
+                          const std::string to =
+                              path(std::to_string(rank) + "-" + std::to_string(i));
+                          EXPECT_EQ(finchfs_rename(from.c_str(), to.c_str()), 0) << errno;
+                          from = to;
+                        }
+                        EXPECT_EQ(finchfs_rmdir(from.c_str()), 0) << errno;
+                        finchfs_term();
+                      }),
+            0);
+  join();
+  EXPECT_EQ(finchfs_rmdir(directory_.c_str()), 0) << errno;
+}
+
 TEST_F(FinchfsTest, HardLinksAreNotSupported) {
   ASSERT_TRUE(put<Finchfs>(path("a"), {}));
   EXPECT_TRUE(
