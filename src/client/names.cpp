@@ -17,6 +17,25 @@ bool names_something(const Path& path) noexcept {
   return path.last == LastComponent::kName && !path.is_root();
 }
 
+/// How often one operation walks its path.
+class Tries {
+ public:
+  explicit Tries(const Servers& servers) noexcept
+      : servers_(servers), until_ns_(servers.now_ns() + servers.timeout_ns()) {}
+
+  bool are_over() const noexcept { return count_ == kWalksMax; }
+
+  /// One more. While others move directories, each walk that fails is one of theirs that is done.
+  void count(bool directories_moved) noexcept {
+    count_ += directories_moved && servers_.now_ns() < until_ns_ ? 0 : 1;
+  }
+
+ private:
+  const Servers& servers_;
+  const std::uint64_t until_ns_;
+  int count_ = 1;
+};
+
 }  // namespace
 
 // ---- Asking
@@ -26,7 +45,7 @@ template <typename Request>
 coro::Task<Result<typename Request::Reply>> Names::ask_entry(Context& context, const Path& path,
                                                              Request request, ConstBytes payload) {
   BENCHFS_ASSERT(names_something(path));
-  for (int round = 1;; ++round) {
+  for (Tries tries(servers_);;) {
     Walk walk = walker_.begin(path);
     const auto walked = co_await walker_.advance(context, walk);
     Error error{.code = Errc::kStale, .where = "client.walk"};
@@ -47,10 +66,11 @@ coro::Task<Result<typename Request::Reply>> Names::ask_entry(Context& context, c
     } else {
       error = walked.error();
     }
-    if (!is_stale(error) || round == kWalksMax) {
+    if (!is_stale(error) || tries.are_over()) {
       co_return fail(error);
     }
-    co_await walker_.forget(context, walk);
+    const bool moved = co_await walker_.forget(context, walk);
+    tries.count(moved);
   }
 }
 
@@ -84,21 +104,22 @@ coro::Task<Result<wire::Attributes>> Names::look_up_once(Context& context, Walk&
 
 coro::Task<Result<wire::Attributes>> Names::look_up(Context& context, const Path& path,
                                                     Follow follow) {
-  for (int round = 1;; ++round) {
+  for (Tries tries(servers_);;) {
     Walk walk = walker_.begin(path);
     auto looking = look_up_once(context, walk, follow);
     auto found = co_await looking;
-    if (found.has_value() || !is_stale(found.error()) || round == kWalksMax) {
+    if (found.has_value() || !is_stale(found.error()) || tries.are_over()) {
       co_return found;
     }
-    co_await walker_.forget(context, walk);
+    const bool moved = co_await walker_.forget(context, walk);
+    tries.count(moved);
   }
 }
 
 template <typename Request>
 coro::Task<Result<typename Request::Reply>> Names::ask_inode(Context& context, const Path& path,
                                                              Request request, Follow follow) {
-  for (int round = 1;; ++round) {
+  for (Tries tries(servers_);;) {
     Walk walk = walker_.begin(path);
     auto looking = look_up_once(context, walk, follow);
     const auto found = co_await looking;
@@ -115,10 +136,11 @@ coro::Task<Result<typename Request::Reply>> Names::ask_inode(Context& context, c
       error = found.error();
     }
     // Stale: removed, or replaced by a rename, since it was looked up. What is there now?
-    if (!is_stale(error) || round == kWalksMax) {
+    if (!is_stale(error) || tries.are_over()) {
       co_return fail(error);
     }
-    co_await walker_.forget(context, walk);
+    const bool moved = co_await walker_.forget(context, walk);
+    tries.count(moved);
   }
 }
 
@@ -200,15 +222,16 @@ coro::Task<Result<wire::OpenReply>> Names::open(Context& context, Path path, std
                             .uid = owner_.uid,
                             .gid = owner_.gid,
                             .layout = layout};
-  for (int round = 1;; ++round) {
+  for (Tries tries(servers_);;) {
     Walk walk = walker_.begin(path);
     auto opening = open_once(context, walk, request, follow);
     auto opened = co_await opening;
     // Stale: the inode went between the answers of the entry's server and of its home.
-    if (opened.has_value() || !is_stale(opened.error()) || round == kWalksMax) {
+    if (opened.has_value() || !is_stale(opened.error()) || tries.are_over()) {
       co_return std::move(opened);
     }
-    co_await walker_.forget(context, walk);
+    const bool moved = co_await walker_.forget(context, walk);
+    tries.count(moved);
   }
 }
 
@@ -333,15 +356,16 @@ coro::Task<Status> Names::rename(Context& context, Path from, Path to) {
     from.must_be_directory = true;
     BENCHFS_CO_CHECK(check_trailing_slash(context, from));
   }
-  for (int round = 1;; ++round) {
+  for (Tries tries(servers_);;) {
     Walk from_walk = walker_.begin(from);
     Walk to_walk = walker_.begin(to);
     const auto renamed = co_await rename_once(context, from_walk, to_walk);
-    if (renamed.has_value() || !is_stale(renamed.error()) || round == kWalksMax) {
+    if (renamed.has_value() || !is_stale(renamed.error()) || tries.are_over()) {
       co_return renamed;
     }
-    co_await walker_.forget(context, from_walk);
-    co_await walker_.forget(context, to_walk);
+    const bool moved_from = co_await walker_.forget(context, from_walk);
+    const bool moved_to = co_await walker_.forget(context, to_walk);
+    tries.count(moved_from || moved_to);
   }
 }
 

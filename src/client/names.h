@@ -22,6 +22,8 @@
 namespace benchfs::client {
 
 /// How often a path is walked at the most, while others remove and make its directories again.
+/// Walks that others have overtaken by moving directories, anywhere, do not count until the
+/// time-out has passed.
 inline constexpr int kWalksMax = 8;
 
 /// Who owns what a client creates.

@@ -92,12 +92,12 @@ coro::Task<Status> Walker::follow(Context& context, Walk& walk, InodeId link) {
   co_return Status();
 }
 
-coro::Task<void> Walker::forget(Context& context, const Walk& walk) {
+coro::Task<bool> Walker::forget(Context& context, const Walk& walk) {
   for (const auto& [parent, name] : walk.used_) {
     directories_.forget(parent, name);
   }
   if (!context.server.has_value()) {
-    co_return;
+    co_return false;
   }
   auto calling = servers_.call(context, *context.server, wire::MovesRequest());
   const auto answer = co_await calling;
@@ -105,6 +105,7 @@ coro::Task<void> Walker::forget(Context& context, const Walk& walk) {
     moves_ = answer->reply.number;
     directories_.clear();
   }
+  co_return moves_ > walk.moves();
 }
 
 }  // namespace benchfs::client

@@ -70,8 +70,9 @@ class Walker {
   /// name() is this link: goes on where it says; advance() then.
   coro::Task<Status> follow(Context& context, Walk& walk, InodeId link);
 
-  /// Something on the way was out of date, as the server that `context` names has said.
-  coro::Task<void> forget(Context& context, const Walk& walk);
+  /// Something on the way was out of date, as the server that `context` names has said. Whether
+  /// directories have moved since the way was begun.
+  coro::Task<bool> forget(Context& context, const Walk& walk);
   void forget(const wire::EntryKey& key) { directories_.forget(key.parent, key.name); }
 
  private:

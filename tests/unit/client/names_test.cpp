@@ -266,6 +266,39 @@ TEST(Names, KnowsAtOnceThatADirectoryWasMovedByAnotherClient) {
   }
 }
 
+coro::Task<int> move_around(FakeMount& mount, std::string path, int turns) {
+  int failed = 0;
+  std::string from = path;
+  for (int turn = 0; turn < turns; ++turn) {
+    std::string to = path + "-" + std::to_string(turn);
+    auto moving = mount.names.rename(mount.fresh(from), FakeMount::path(from), FakeMount::path(to));
+    const auto moved = co_await moving;
+    failed += moved.has_value() ? 0 : 1;
+    from = to;
+  }
+  co_return failed;
+}
+
+TEST(Names, MovesDirectoriesHoweverManyOthersMoveTheirs) {
+  constexpr int kMounts = 12;
+  constexpr int kTurns = 30;
+  for (const int servers : {1, 3}) {
+    FakeSession session(static_cast<std::uint16_t>(servers), kMounts);
+    ASSERT_TRUE(session.mount(0).mkdir("/a").has_value());
+    ASSERT_TRUE(session.mount(0).mkdir("/a/b").has_value());
+    std::vector<coro::Task<int>> moving;
+    for (int i = 0; i < kMounts; ++i) {
+      const std::string path = "/a/b/d" + std::to_string(i);
+      FakeMount& mount = session.mount(static_cast<std::size_t>(i));
+      ASSERT_TRUE(mount.mkdir(path).has_value());
+      moving.push_back(move_around(mount, path, kTurns));
+    }
+    for (const int failed : session.cluster.run(coro::when_all(std::move(moving)))) {
+      EXPECT_EQ(failed, 0) << servers << " servers";
+    }
+  }
+}
+
 TEST(Names, CostsOneRequestAgainAfterADirectoryHasMoved) {
   FakeSession session(3, 2);
   FakeMount& mount = session.mount(1);
