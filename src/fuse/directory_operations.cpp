@@ -69,39 +69,44 @@ Result<bool> find(DirectoryStream& stream, off_t offset, Found& found) {
   return name != nullptr;
 }
 
-void read_directory(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t offset,
-                    fuse_file_info* info) {
-  DirectoryStream& stream = *stream_of(info);
+/// Puts into `page`, from `offset` on, what fits, and returns how many bytes that is.
+Result<std::size_t> fill(fuse_req_t request, DirectoryStream& stream, off_t offset,
+                         std::vector<char>& page) {
   const auto lock = stream.lock();
   if (offset == 0) {
     stream.restart();  // rewinddir(3) sees what has come since.
   }
-  std::vector<char> page(size);
   std::size_t used = 0;
   for (Found found;; ++offset) {
     const auto is_there = find(stream, offset, found);
-    if (!is_there.has_value()) {
-      // What fitted before is told now; the error stays, and is told next.
-      if (used == 0) {
-        reply(request, is_there.error());
-        return;
-      }
-      break;
+    if (!is_there.has_value() && used == 0) {
+      return fail(is_there.error());
     }
-    if (!*is_there) {
-      break;
+    if (!is_there.has_value() || !*is_there) {
+      return used;  // An error stays: it is told when what is before it has been.
     }
     struct stat attributes {};
     attributes.st_ino = found.node;
     attributes.st_mode = found.type;
-    const std::size_t length = fuse_add_direntry(request, page.data() + used, size - used,
+    const std::size_t length = fuse_add_direntry(request, page.data() + used, page.size() - used,
                                                  found.name, &attributes, offset + 1);
-    if (length > size - used) {
-      break;
+    if (length > page.size() - used) {
+      return used;
     }
     used += length;
   }
-  fuse_reply_buf(request, page.data(), used);
+}
+
+void read_directory(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t offset,
+                    fuse_file_info* info) {
+  std::vector<char> page(size);
+  const auto used = fill(request, *stream_of(info), offset, page);
+  // Once it is answered the stream may be gone: the lock of fill() must not be held until then.
+  if (!used.has_value()) {
+    reply(request, used.error());
+    return;
+  }
+  fuse_reply_buf(request, page.data(), *used);
 }
 
 void sync_directory(fuse_req_t request, fuse_ino_t /*node*/, int /*data_only*/,

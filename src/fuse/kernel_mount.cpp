@@ -142,7 +142,9 @@ bool KernelMount::serve() {
   if (config == nullptr) {
     return false;
   }
-  fuse_loop_cfg_set_clone_fd(config, 1);
+  // Not a channel for each thread: libfuse up to 3.16 may let go of one twice when a request is
+  // interrupted while it is answered.
+  fuse_loop_cfg_set_clone_fd(config, 0);
   fuse_loop_cfg_set_max_threads(config, kThreadsMax);
   fuse_loop_cfg_set_idle_threads(config, kIdleThreadsMax);
   const int ended = fuse_session_loop_mt(session_, config);

@@ -80,8 +80,9 @@ int main(int argc, char** argv) {
     return background.fail(options.error());
   }
   std::error_code failed;
+  // Not after the change of the working directory; and `down` compares what the kernel then shows.
   options->session_directory =
-      std::filesystem::absolute(options->session_directory, failed).lexically_normal().string();
+      std::filesystem::weakly_canonical(options->session_directory, failed).string();
   arguments->directory = std::filesystem::absolute(arguments->directory, failed).string();
   if (const std::string trouble = fuse::why_not_mountable(arguments->directory); !trouble.empty()) {
     return background.fail(trouble);

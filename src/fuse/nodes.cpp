@@ -3,7 +3,7 @@
 #include <deque>
 #include <span>
 
-#include "base/assert.h"
+#include "base/limits.h"
 #include "coro/scope.h"
 #include "placement/placement.h"
 
@@ -25,11 +25,17 @@ Error for_name(Error error) noexcept {
   return error;
 }
 
+/// The kernel lets longer names through.
+Status check_name(const std::string& name) noexcept {
+  return name.size() > kNameBytesMax ? fail(Errc::kNameTooLong, "fuse.name") : Status();
+}
+
 }  // namespace
 
 template <typename Request>
 coro::Task<Result<typename Request::Reply>> Nodes::ask_entry(Context& context, Request request,
                                                              ConstBytes payload) {
+  BENCHFS_CO_CHECK_NOW(check_name(request.key.name));
   const ServerId server =
       placement::entry_server(request.key.parent, request.key.name, servers_.count());
   auto calling = servers_.call(context, server, std::move(request), payload);
@@ -152,6 +158,8 @@ coro::Task<Status> Nodes::remove_directory(Context& context, InodeId directory, 
 
 coro::Task<Status> Nodes::rename(Context& context, InodeId from, std::string from_name, InodeId to,
                                  std::string to_name) {
+  BENCHFS_CO_CHECK_NOW(check_name(from_name));
+  BENCHFS_CO_CHECK_NOW(check_name(to_name));
   wire::RenameRequest request{.from = {.parent = from, .name = std::move(from_name)},
                               .to = {.parent = to, .name = std::move(to_name)}};
   const ServerId server =
