@@ -100,6 +100,8 @@ class CommandLine {
     declare_restart();
     declare_status();
     declare_run();
+    declare_mount();
+    declare_unmount();
     tools::declare_file_commands(app_, session_, chosen_);
   }
 
@@ -231,6 +233,29 @@ class CommandLine {
     });
   }
 
+  void declare_mount() {
+    CLI::App& command =
+        *add("mount", "Mount the session on a directory; return when it can be used", [this] {
+          mount_.session = session_;
+          return launcher::mount(mount_, surroundings_);
+        });
+    command.add_option("directory", mount_.directory, "Where")->required()->type_name("DIR");
+    command.add_flag("--foreground", mount_.foreground, "Stay, until it is unmounted");
+    command.add_flag("--allow-other", mount_.allow_other, "Let other users in");
+    command.add_flag("--read-only", mount_.read_only, "Refuse changes");
+    add_time(command, "--cache", mount_.cache,
+             "How old the names and attributes may be that programs see (default: 0, not at all)");
+  }
+
+  void declare_unmount() {
+    CLI::App& command = *add("unmount", "Undo benchfs mount", [this] {
+      unmount_.session = session_;
+      return launcher::unmount(unmount_);
+    });
+    command.add_option("directory", unmount_.directories, "Where")->required()->type_name("DIR");
+    command.add_flag("--force", unmount_.force, "Also if somebody works in it");
+  }
+
   /// Cuts the command off that `run` runs: its words are not options of ours.
   void take_command(std::vector<std::string>& arguments) {
     if (arguments.empty() || arguments.front() != "run") {
@@ -290,6 +315,8 @@ class CommandLine {
   RestartOptions restart_;
   StatusOptions status_;
   RunOptions run_;
+  MountOptions mount_;
+  UnmountOptions unmount_;
   bool lacks_command_ = false;
   Action chosen_;
 };

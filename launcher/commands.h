@@ -75,6 +75,28 @@ struct StatusOptions {
 /// 0 only if every server answers.
 int status(const StatusOptions& options);
 
+struct MountOptions {
+  std::string session;
+  std::string directory;  ///< Where.
+  bool foreground = false;
+  bool allow_other = false;  ///< Lets other users in.
+  bool read_only = false;
+  std::chrono::milliseconds cache{0};  ///< How old names and attributes may be.
+};
+
+/// Becomes the program of the mount, which returns when the mount is usable (or stays, in the
+/// foreground); returns only if there is none. Clears what a dead one has left at the directory.
+int mount(const MountOptions& options, const Surroundings& surroundings);
+
+struct UnmountOptions {
+  std::string session;  ///< Not used: the mount says whose it is.
+  std::vector<std::string> directories;
+  bool force = false;  ///< Also if somebody works in it.
+};
+
+/// Returns when the mounts, and the processes that served them, are gone.
+int unmount(const UnmountOptions& options);
+
 struct RunOptions {
   std::string session;
   std::vector<std::string> command;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "launcher/commands.h"
+#include "launcher/mounts.h"
 #include "launcher/servers.h"
 #include "launcher/teardown.h"
 #include "tools/console.h"
@@ -13,13 +14,31 @@ namespace benchfs::launcher {
 using tools::complain;
 using tools::say;
 
+namespace {
+
+/// There is no session any more, but what it was mounted on may still be there.
+int clear_mounts(const std::string& directory) {
+  const MountsTakenAway mounts = take_away_mounts_of(directory);
+  for (const std::string& line : mounts.done) {
+    say("benchfs: {}\n", line);
+  }
+  for (const std::string& line : mounts.failures) {
+    complain("{}", line);
+  }
+  if (mounts.done.empty() && mounts.failures.empty()) {
+    say("benchfs: no session at {}: nothing to do\n", directory);
+  }
+  return mounts.failures.empty() ? tools::kExitOk : tools::kExitFailure;
+}
+
+}  // namespace
+
 int down(const DownOptions& options) {
   const std::string& directory = options.session;
   struct stat status {};
   if (::stat(directory.c_str(), &status) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) {
-      say("benchfs: no session at {}: nothing to do\n", directory);
-      return tools::kExitOk;
+      return clear_mounts(directory);
     }
     complain("cannot access {}: {}", tools::in_quotes(directory), tools::errno_text(errno));
     return tools::kExitFailure;
@@ -42,8 +61,7 @@ int down(const DownOptions& options) {
   }
   const SessionPlace place = inspect(directory);
   if (place.is_empty()) {
-    say("benchfs: no session at {}: nothing to do\n", directory);
-    return tools::kExitOk;
+    return clear_mounts(directory);
   }
   for (const std::string& trouble : {place.session_trouble, place.record_trouble}) {
     if (!trouble.empty()) {

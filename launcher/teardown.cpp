@@ -4,12 +4,14 @@
 #include <csignal>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "launcher/leftovers.h"
+#include "launcher/mounts.h"
 #include "launcher/servers.h"
 
 namespace benchfs::launcher {
@@ -187,6 +189,11 @@ void remove_what_is_left(const SessionPlace& place, Remains remains, TeardownRes
 TeardownResult tear_down(const SessionPlace& place, Manner manner,
                          std::chrono::milliseconds patience, Remains remains) {
   TeardownResult result;
+  if (remains != Remains::kStoresAndSession) {
+    MountsTakenAway mounts = take_away_mounts_of(place.directory);
+    result.done = std::move(mounts.done);
+    result.failures = std::move(mounts.failures);
+  }
   const bool in_order =
       manner == Manner::kOrderly && stop_in_order(place, after(patience), remains, result);
   if (!in_order && !stop_by_force(place, result)) {

@@ -131,11 +131,15 @@ void RangeLocks::erase(std::map<RangeLockKey, Lock>::iterator lock) {
 }
 
 void RangeLocks::grant_after(Queue& queue, const LockedRange& gone) {
-  for (Lock* lock : queue) {
-    if (lock->state == State::kWaiting && gone.excludes(lock->range) &&
-        may_be_granted(queue, *lock)) {
-      lock->state = State::kGranted;
-      resume_waiters(*lock);
+  // What is granted to an owner may let on what else the owner asks for.
+  for (bool again = true; std::exchange(again, false);) {
+    for (Lock* lock : queue) {
+      if (lock->state == State::kWaiting && (gone.excludes(lock->range) || lock->key.has_owner()) &&
+          may_be_granted(queue, *lock)) {
+        lock->state = State::kGranted;
+        resume_waiters(*lock);
+        again = again || lock->key.has_owner();
+      }
     }
   }
 }
@@ -145,12 +149,21 @@ bool RangeLocks::may_be_granted(const Queue& queue, const Lock& lock) {
     if (before == &lock) {
       return true;
     }
-    if (before->range.excludes(lock.range)) {
+    if (before->range.excludes(lock.range) && !before->key.has_owner_of(lock.key) &&
+        !waits_for_owner(queue, *before, lock.key)) {
       return false;
     }
   }
   BENCHFS_ASSERT(false);
   return false;
+}
+
+bool RangeLocks::waits_for_owner(const Queue& queue, const Lock& lock, RangeLockKey key) {
+  return lock.state == State::kWaiting && key.has_owner() &&
+         std::any_of(queue.begin(), queue.end(), [&](const Lock* other) {
+           return other->state != State::kWaiting && other->key.has_owner_of(key) &&
+                  other->range.excludes(lock.range);
+         });
 }
 
 void RangeLocks::resume_waiters(Lock& lock) {

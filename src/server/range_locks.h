@@ -3,7 +3,8 @@
 // Locks of byte ranges of files, at the home of each: who holds which, and who waits, in the order
 // of asking. wire/messages.h says what is promised (LockRangeRequest).
 //
-// A lock is granted when nothing that was asked for before it and is still there excludes it. It is
+// A lock is granted when nothing that was asked for before it and is still there excludes it. Locks
+// of one owner do not, and neither does one that waits for the owner of the new one. It is
 // held once that is written down, and only then told: a lock that a client knows of outlives the
 // process. What waits does not; its client asks again.
 //
@@ -24,6 +25,7 @@
 #include "loop/event_loop.h"
 #include "loop/timer_queue.h"
 #include "server/ledger.h"
+#include "wire/messages.h"
 
 namespace benchfs::server {
 
@@ -32,6 +34,12 @@ struct RangeLockKey {
   ClientId client{};
   std::uint64_t number = 0;
   friend auto operator<=>(const RangeLockKey&, const RangeLockKey&) = default;
+
+  bool has_owner() const noexcept { return wire::lock_owner_of(number) != 0; }
+  bool has_owner_of(const RangeLockKey& other) const noexcept {
+    return has_owner() && client == other.client &&
+           wire::lock_owner_of(number) == wire::lock_owner_of(other.number);
+  }
 };
 
 /// The bytes from begin_bytes up to end_bytes of a file.
@@ -111,6 +119,8 @@ class RangeLocks {
   /// Grants what nothing before it excludes any more, of what `gone` excluded.
   void grant_after(Queue& queue, const LockedRange& gone);
   static bool may_be_granted(const Queue& queue, const Lock& lock);
+  /// Whether a lock waits for one that `key`'s owner has.
+  static bool waits_for_owner(const Queue& queue, const Lock& lock, RangeLockKey key);
   void resume_waiters(Lock& lock);
 
   loop::EventLoop& loop_;

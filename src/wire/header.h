@@ -129,7 +129,7 @@ struct Operation {
 inline constexpr std::uint64_t kOutcomeKeptNs = 60 * kNsPerSec;
 
 inline constexpr std::uint32_t kMagic = 0x53464842;  // "BHFS"
-inline constexpr std::uint16_t kVersion = 6;
+inline constexpr std::uint16_t kVersion = 7;
 
 enum HeaderFlag : std::uint16_t {
   kIsReply = 1,

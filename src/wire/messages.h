@@ -445,6 +445,18 @@ struct AppendRequest {
   }
 };
 
+/// Of a lock's number; see LockRangeRequest.
+inline constexpr unsigned kLockOwnerShift = 40;
+inline constexpr std::uint64_t kLockOwnerMax = (std::uint64_t{1} << (64U - kLockOwnerShift)) - 1;
+
+/// `owner` up to kLockOwnerMax; `number` is the client's own counting, far below 2^40.
+constexpr std::uint64_t make_lock_number(std::uint64_t owner, std::uint64_t number) noexcept {
+  return (owner << kLockOwnerShift) | number;
+}
+constexpr std::uint64_t lock_owner_of(std::uint64_t number) noexcept {
+  return number >> kLockOwnerShift;
+}
+
 struct LockRangeReply {
   bool granted = false;
   template <class Archive>
@@ -459,6 +471,11 @@ struct LockRangeReply {
 /// granted in the order in which they were asked for, except that nobody waits for one whose bytes
 /// are others, or if both are shared. They are advice: reads and writes ask for none. A lock ends
 /// by UnlockRange, or once its client has been away for long. kStale, kNoLock (too many).
+///
+/// The upper bits of the number name an owner within the client, or are 0. Locks of one owner (not
+/// 0) do not exclude each other, and what its owner asks for does not queue behind a lock that
+/// waits for that owner: so it can take the place of what the owner has without letting that go
+/// first.
 struct LockRangeRequest {
   static constexpr Op kOp = Op::kLockRange;
   using Reply = LockRangeReply;
@@ -467,9 +484,10 @@ struct LockRangeRequest {
   std::uint64_t begin_bytes = 0;
   std::uint64_t end_bytes = 0;
   bool shared = false;
+  bool wait = true;  ///< No: if it cannot be held at once there is no such lock, and none waits.
   template <class Archive>
   void serialize(Archive& ar, unsigned) {
-    ar& inode& number& begin_bytes& end_bytes& shared;
+    ar& inode& number& begin_bytes& end_bytes& shared& wait;
   }
 };
 

@@ -34,6 +34,10 @@ NamespaceService::Handling<wire::LockRangeReply> NamespaceService::lock_range(
                                               .begin_bytes = request.begin_bytes,
                                               .end_bytes = request.end_bytes,
                                               .shared = request.shared}));
+  if (!request.wait && range_locks_.state(key) == RangeLocks::State::kWaiting) {
+    range_locks_.release(key);
+    co_return wire::LockRangeReply{.granted = false};
+  }
   RangeLocks::WaitOp waiting(
       range_locks_, key,
       std::min(clean_up_deadline_ns(context.deadline_ns), loop_.now_ns() + kLockAnswerNs));
