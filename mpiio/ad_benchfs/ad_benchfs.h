@@ -1,6 +1,7 @@
 /*
- * The ADIO driver of benchfs: the functions that ROMIO 3.2.1 calls for a file of benchfs, over the
- * client interface <benchfs/benchfs.h> and nothing else of ours.
+ * The ADIO driver of benchfs: the functions that ROMIO 3.2.1 (Open MPI 4.1) and that of MPICH 4.0
+ * call for a file of benchfs, over the client interface <benchfs/benchfs.h> and nothing else of
+ * ours.
  *
  * How a file is open. Rank 0 of the communicator opens by name, once, and broadcasts the exported
  * handle; the others attach to it without asking a server. All ranks agree on the outcome inside
@@ -23,8 +24,8 @@
 #include <adio.h>
 #include <benchfs/benchfs.h>
 
-/* Not used by any driver of ROMIO 3.2.1. */
-enum { ADIO_BENCHFS = 201 };
+/* Not used by any driver of ROMIO. A macro, as MPICH's ROMIO gets it a second time. */
+#define ADIO_BENCHFS 201
 
 extern struct ADIOI_Fns_struct ADIO_BENCHFS_operations;
 
@@ -40,7 +41,8 @@ typedef struct ADIOI_BENCHFS_File {
   int in_collective;    /* Errors are kept in `collective_error` instead of being returned. */
   int collective_error; /* The MPI error class of the first error of this collective call. */
   int ordered_error;    /* Of the shared file pointer, for the collective call that comes next. */
-  int in_two_phase;     /* ROMIO takes what it reads for full: a short read is filled with zeros. */
+  int fills_reads;      /* ROMIO takes what it reads for full: a short read is filled with zeros. */
+  int is_sieving;       /* This rank is inside of ROMIO's data sieving, and holds its lock. */
   ADIO_Offset known_size; /* The file had at least this size; the same on all ranks. */
   int has_reported;       /* This rank has printed why an operation failed. */
   int running_count;      /* Non-blocking transfers that are not completed. */
@@ -128,7 +130,11 @@ void ADIOI_BENCHFS_Publish_layout(ADIO_File fd, const benchfs_layout* layout);
 /* ---- ad_benchfs_atomic.c
  * --------------------------------------------------------------------------- */
 
-/* Before a transfer of bytes between `begin` and `end` of the file: waits, in atomic mode, for
+/* Whether transfers in that direction hold a lock: in atomic mode, and writes of a file that is
+ * written with data sieving, which would else put back old bytes over those of others. */
+int ADIOI_BENCHFS_Needs_guard(ADIO_File fd, ADIOI_BENCHFS_Direction direction);
+
+/* Before a transfer of bytes between `begin` and `end` of the file: waits, if it needs a guard, for
  * those that it must not mix with. -1 and errno: it must not be done. */
 int ADIOI_BENCHFS_Guard_begin(ADIOI_BENCHFS_Guard* guard, ADIO_File fd,
                               ADIOI_BENCHFS_Direction direction, ADIO_Offset begin,
@@ -170,6 +176,39 @@ void ADIOI_BENCHFS_Drain(ADIO_File fd);
 /* Before the driver is unloaded: ends the thread that waits for non-blocking transfers, after them.
  */
 void ADIOI_BENCHFS_Stop_watching(void);
+
+/* ---- ad_benchfs_sieve.c
+ * --------------------------------------------------------------------------- */
+
+/* Whether a hint (romio_ds_read, romio_ds_write: enable) asks for ROMIO's data sieving. */
+int ADIOI_BENCHFS_Sieves(ADIO_File fd, ADIOI_BENCHFS_Direction direction);
+
+/* The transfer by it; the offset is in etypes. */
+void ADIOI_BENCHFS_Transfer_sieved(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
+                                   ADIO_Status* status, int* error_code);
+
+/* ---- ad_benchfs_aggregators.c
+ * --------------------------------------------------------------------- */
+
+/*
+ * Collective, in OpenColl: chooses who does the I/O of two-phase transfers of a file on so many
+ * servers, unless the user has. SetInfo has put "automatic" under the key if not.
+ */
+#define ADIOI_BENCHFS_AGGREGATORS_KEY "benchfs_aggregators"
+void ADIOI_BENCHFS_Choose_aggregators(ADIO_File fd, unsigned server_count);
+
+/* ---- What ROMIO calls instead of functions of its own
+ * --------------------------------------------------------------------- */
+
+/* ad_benchfs_shared.c. A file of another driver goes on to ROMIO's function. */
+void ADIOI_BENCHFS_Get_shared_fp(ADIO_File fd, ADIO_Offset incr, ADIO_Offset* shared_fp,
+                                 int* error_code);
+void ADIOI_BENCHFS_Set_shared_fp(ADIO_File fd, ADIO_Offset offset, int* error_code);
+void ADIOI_BENCHFS_Shfp_fname(ADIO_File fd, int rank, int* error_code);
+void ADIOI_BENCHFS_Ordered_shared_fp(ADIO_File fd, ADIO_Offset incr, ADIO_Offset* shared_fp,
+                                     int* error_code);
+void ADIOI_BENCHFS_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype,
+                            MPI_Datatype filetype, MPI_Info info, int* error_code);
 
 /* ---- What ROMIO calls
  * ------------------------------------------------------------------------------ */

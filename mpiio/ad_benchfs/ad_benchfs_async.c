@@ -215,11 +215,35 @@ static void move_pointer(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
   fd->fp_sys_posn = -1;
 }
 
+/* Contiguous in file and memory, and under a lock: over when this returns. In atomic mode ROMIO
+ * asks for a blocking transfer itself. */
+static void begin_at_once(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_Request* request,
+                          int* error_code) {
+  ADIO_Status status;
+  *request = MPI_REQUEST_NULL;
+  if (access->direction == ADIOI_BENCHFS_WRITE) {
+    ADIOI_BENCHFS_WriteContig(fd, access->buffer, access->count, access->datatype,
+                              access->file_ptr_type, access->offset, &status, error_code);
+  } else {
+    ADIOI_BENCHFS_ReadContig(fd, access->buffer, access->count, access->datatype,
+                             access->file_ptr_type, access->offset, &status, error_code);
+  }
+  if (*error_code == MPI_SUCCESS) {
+    MPI_Count moved = 0;
+    MPI_Get_elements_x(&status, MPI_BYTE, &moved);
+    MPIO_Completed_request_create(&fd, moved, error_code, request);
+  }
+}
+
 static void begin_contiguous(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
                              ADIO_Request* request, int* error_code) {
   const int is_individual = access->file_ptr_type == ADIO_INDIVIDUAL;
   const ADIO_Offset length = ADIOI_BENCHFS_Size_of(access->count, access->datatype);
   const ADIO_Offset offset = is_individual ? fd->fp_ind : access->offset;
+  if (ADIOI_BENCHFS_Needs_guard(fd, access->direction)) {
+    begin_at_once(fd, access, request, error_code);
+    return;
+  }
   struct iovec memory = {.iov_base = access->buffer, .iov_len = (size_t)length};
   benchfs_extent extent = {.offset = (uint64_t)offset, .length = (uint64_t)length};
   const ADIOI_BENCHFS_Pieces pieces = {.memory = &memory,
@@ -249,9 +273,9 @@ static void begin_strided(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO
   ADIOI_BENCHFS_Walk_start(&walk, fd, access);
   const int has_memory = ADIOI_BENCHFS_Pieces_fill(&pieces, &walk, wanted, kPieceCountMax) == 0;
   ADIOI_BENCHFS_Walk_end(&walk);
-  /* In atomic mode it is done at once too: what holds a lock while the program computes would keep
-   * others waiting for that. */
-  if (has_memory && pieces.length == wanted && !fd->atomicity) {
+  /* What needs a lock is done at once too: held while the program computes, it would keep others
+   * waiting for that. */
+  if (has_memory && pieces.length == wanted && !ADIOI_BENCHFS_Needs_guard(fd, access->direction)) {
     begin(fd, access->direction, &pieces, request, error_code);
     if (*error_code == MPI_SUCCESS) {
       move_pointer(fd, access, &walk.file);

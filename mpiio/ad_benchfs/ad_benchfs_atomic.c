@@ -10,11 +10,17 @@
 
 #include "ad_benchfs.h"
 
+int ADIOI_BENCHFS_Needs_guard(ADIO_File fd, ADIOI_BENCHFS_Direction direction) {
+  const ADIOI_BENCHFS_File* const file = ADIOI_BENCHFS_File_of(fd);
+  return fd->atomicity || (direction == ADIOI_BENCHFS_WRITE && !file->is_sieving &&
+                           ADIOI_BENCHFS_Sieves(fd, direction));
+}
+
 int ADIOI_BENCHFS_Guard_begin(ADIOI_BENCHFS_Guard* guard, ADIO_File fd,
                               ADIOI_BENCHFS_Direction direction, ADIO_Offset begin,
                               ADIO_Offset end) {
   guard->lock = NULL;
-  if (!fd->atomicity || begin >= end) {
+  if (begin >= end || !ADIOI_BENCHFS_Needs_guard(fd, direction)) {
     return 0;
   }
   guard->lock = benchfs_lock_range(ADIOI_BENCHFS_File_of(fd)->handle,

@@ -206,6 +206,14 @@ static MPI_Info hints_for_romio(MPI_Info users_info, int is_open) {
   return info;
 }
 
+/* Leaves word for OpenColl whether the user has said who the aggregators are to be. */
+static void note_aggregators(ADIO_File fd, MPI_Info users_info) {
+  const int is_chosen =
+      users_info != MPI_INFO_NULL && (get_hint(users_info, "cb_nodes").is_given ||
+                                      get_hint(users_info, "cb_config_list").is_given);
+  ADIOI_Info_set(fd->info, ADIOI_BENCHFS_AGGREGATORS_KEY, is_chosen ? "hints" : "automatic");
+}
+
 /*
  * Called at open, before OpenColl, and by MPI_File_set_view. ROMIO ignores the error code at open,
  * so wrong values stay in fd->info and fail OpenColl. Later the layout is fixed and its hints are
@@ -215,6 +223,9 @@ void ADIOI_BENCHFS_SetInfo(ADIO_File fd, MPI_Info users_info, int* error_code) {
   const int is_open = fd->fs_ptr != NULL;
   if (users_info == MPI_INFO_NULL) {
     ADIOI_GEN_SetInfo(fd, users_info, error_code);
+    if (!is_open) {
+      note_aggregators(fd, users_info);
+    }
     return;
   }
   const int striping_unit = fd->hints->striping_unit;
@@ -225,5 +236,6 @@ void ADIOI_BENCHFS_SetInfo(ADIO_File fd, MPI_Info users_info, int* error_code) {
     fd->hints->striping_unit = striping_unit;
   } else {
     take_hints(users_info, fd->info);
+    note_aggregators(fd, users_info);
   }
 }

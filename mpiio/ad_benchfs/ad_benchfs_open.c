@@ -244,6 +244,7 @@ void ADIOI_BENCHFS_OpenColl(ADIO_File fd, int rank, int access_mode, int* error_
   benchfs_layout layout;
   if (benchfs_file_layout(handle, &layout) == 0) {
     ADIOI_BENCHFS_Publish_layout(fd, &layout);
+    ADIOI_BENCHFS_Choose_aggregators(fd, layout.stripe_count);
   }
   *error_code = MPI_SUCCESS;
 }

@@ -4,8 +4,8 @@
 #include "ad_benchfs.h"
 
 /*
- * Reads `length` bytes at `offset`. Returns the bytes read, fewer at the end of the file. Inside a
- * two-phase exchange, where ROMIO takes its buffer for full, the rest reads as zeros.
+ * Reads `length` bytes at `offset`. Returns the bytes read, fewer at the end of the file. Where
+ * ROMIO takes its buffer for full, the rest reads as zeros.
  */
 static ADIO_Offset read_at(ADIO_File fd, void* buffer, ADIO_Offset length, ADIO_Offset offset,
                            int* error_code) {
@@ -25,7 +25,7 @@ static ADIO_Offset read_at(ADIO_File fd, void* buffer, ADIO_Offset length, ADIO_
       got = 0;
     }
   }
-  if (file->in_two_phase && got < length) {
+  if (file->fills_reads && got < length) {
     memset((char*)buffer + got, 0, (size_t)(length - got));
   }
   return got;

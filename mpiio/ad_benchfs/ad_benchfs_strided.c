@@ -59,10 +59,10 @@ ADIO_Offset ADIOI_BENCHFS_End_of(ADIO_File fd, const ADIOI_BENCHFS_Access* acces
   return last + 1;
 }
 
-/* The same, apart from others in atomic mode. */
+/* The same, apart from others where that is needed. */
 static ADIO_Offset move_all_guarded(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
                                     ADIOI_BENCHFS_Walk* walk, ADIO_Offset wanted, int* error_code) {
-  if (!fd->atomicity) {
+  if (!ADIOI_BENCHFS_Needs_guard(fd, access->direction)) {
     return move_all(fd, access, walk, wanted, error_code);
   }
   ADIOI_BENCHFS_Guard guard;
@@ -114,6 +114,10 @@ void ADIOI_BENCHFS_ReadStrided(ADIO_File fd, void* buf, int count, MPI_Datatype 
                                int* error_code) {
   const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_READ, buf,           count,
                                        datatype,           file_ptr_type, offset};
+  if (ADIOI_BENCHFS_Sieves(fd, access.direction)) {
+    ADIOI_BENCHFS_Transfer_sieved(fd, &access, status, error_code);
+    return;
+  }
   const ADIO_Offset moved = ADIOI_BENCHFS_Transfer_strided(fd, &access, error_code);
   MPIR_Status_set_bytes(status, datatype, moved);
 }
@@ -123,6 +127,10 @@ void ADIOI_BENCHFS_WriteStrided(ADIO_File fd, const void* buf, int count, MPI_Da
                                 int* error_code) {
   const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_WRITE, (void*)buf, count, datatype,
                                        file_ptr_type,       offset};
+  if (ADIOI_BENCHFS_Sieves(fd, access.direction)) {
+    ADIOI_BENCHFS_Transfer_sieved(fd, &access, status, error_code);
+    return;
+  }
   const ADIO_Offset moved = ADIOI_BENCHFS_Transfer_strided(fd, &access, error_code);
   MPIR_Status_set_bytes(status, datatype, moved);
 }
