@@ -27,6 +27,11 @@
 /* Not used by any driver of ROMIO. A macro, as MPICH's ROMIO gets it a second time. */
 #define ADIO_BENCHFS 201
 
+/* The ROMIO of MPICH 4.0 is newer than that of Open MPI 4.1, and has this where that has not. */
+#ifdef ADIO_IMMEDIATELY_VISIBLE
+#define ADIOI_BENCHFS_IN_MPICH 1
+#endif
+
 extern struct ADIOI_Fns_struct ADIO_BENCHFS_operations;
 
 typedef enum ADIOI_BENCHFS_Direction {

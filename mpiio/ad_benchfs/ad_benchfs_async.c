@@ -26,7 +26,7 @@ typedef struct Transfer {
   struct Transfer* next;
   ADIO_File fd;
   benchfs_request* request;
-  ADIO_Request promise;
+  ADIOI_BENCHFS_Promise* promise;
   ADIO_Offset moved;
   ADIOI_BENCHFS_Failure failure;
 } Transfer;
@@ -183,8 +183,9 @@ static void begin(ADIO_File fd, ADIOI_BENCHFS_Direction direction,
                   const ADIOI_BENCHFS_Pieces* pieces, ADIO_Request* request, int* error_code) {
   *request = MPI_REQUEST_NULL;
   Transfer* const transfer = calloc(1, sizeof *transfer);
-  const ADIO_Request promise = transfer != NULL ? ADIOI_BENCHFS_Promise_make(fd) : MPI_REQUEST_NULL;
-  if (promise == MPI_REQUEST_NULL) {
+  ADIOI_BENCHFS_Promise* const promise =
+      transfer != NULL ? ADIOI_BENCHFS_Promise_make(fd, request) : NULL;
+  if (promise == NULL) {
     free(transfer);
     *error_code = ADIOI_BENCHFS_Error_code("ADIOI_BENCHFS_Begin", fd->filename, MPI_ERR_NO_MEM);
     return;
@@ -193,7 +194,6 @@ static void begin(ADIO_File fd, ADIOI_BENCHFS_Direction direction,
   transfer->promise = promise;
   transfer->failure.error_class = MPI_SUCCESS;
   transfer->request = begin_request(fd, direction, pieces);
-  *request = promise;
   *error_code = MPI_SUCCESS;
   if (transfer->request == NULL) {
     /* As if it had begun and then failed: who waits hears of it, as of any other failure. */

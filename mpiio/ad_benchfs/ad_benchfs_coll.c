@@ -37,10 +37,13 @@ static ADIO_Offset span_of(const ADIOI_BENCHFS_Access* access) {
 }
 
 /*
- * Pieces of this many bytes and more gain nothing by being exchanged between ranks first: a request
- * per piece costs a server less than the copy. Measured: benchmarks/README.md.
+ * Pieces of this many bytes and more gain nothing by being exchanged between ranks first: another
+ * piece in a request costs less than the copy. Measured (benchmarks/README.md); for writes the
+ * border is drawn higher than where it was found, since the store keeps a piece in whole blocks of
+ * 4 KiB, and small ones that lie across their borders would take up to twice the space.
  */
-static const ADIO_Offset kTwoPhasePieceMax = (ADIO_Offset)64 << 10;
+static const ADIO_Offset kTwoPhaseReadMax = (ADIO_Offset)4 << 10;
+static const ADIO_Offset kTwoPhaseWriteMax = (ADIO_Offset)16 << 10;
 
 static void two_phase(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_Status* status,
                       int* error_code) {
@@ -145,8 +148,10 @@ static ADIO_Offset piece_size(ADIO_File fd, const ADIOI_BENCHFS_Access* access) 
  * atomic mode they are not: each rank would lock all that lies between its own.
  */
 static int goes_round(ADIO_File fd, ADIOI_BENCHFS_Direction direction, ADIO_Offset piece) {
-  const int hint = direction == ADIOI_BENCHFS_WRITE ? fd->hints->cb_write : fd->hints->cb_read;
-  return hint == ADIOI_HINT_AUTO && !fd->atomicity && piece >= kTwoPhasePieceMax;
+  const int is_write = direction == ADIOI_BENCHFS_WRITE;
+  const int hint = is_write ? fd->hints->cb_write : fd->hints->cb_read;
+  const ADIO_Offset border = is_write ? kTwoPhaseWriteMax : kTwoPhaseReadMax;
+  return hint == ADIOI_HINT_AUTO && !fd->atomicity && piece >= border;
 }
 
 typedef enum Way {

@@ -37,7 +37,9 @@ void ADIOI_BENCHFS_Walk_start(ADIOI_BENCHFS_Walk* walk, ADIO_File fd,
 
 void ADIOI_BENCHFS_Walk_end(ADIOI_BENCHFS_Walk* walk) {
   if (walk->flattened != MPI_DATATYPE_NULL) {
+#ifndef ADIOI_BENCHFS_IN_MPICH /* There it ends with the data type. */
     ADIOI_Delete_flattened(walk->flattened);
+#endif
     walk->flattened = MPI_DATATYPE_NULL;
   }
 }
