@@ -49,7 +49,7 @@ static void two_phase(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_Sta
                       int* error_code) {
   ADIOI_BENCHFS_File* const file = ADIOI_BENCHFS_File_of(fd);
   file->fills_reads++;
-  if (access->direction == ADIOI_BENCHFS_WRITE) {
+  if (access->direction == BENCHFS_MPIIO_WRITE) {
     ADIOI_GEN_WriteStridedColl(fd, access->buffer, access->count, access->datatype,
                                access->file_ptr_type, access->offset, status, error_code);
   } else {
@@ -82,14 +82,14 @@ static void independent(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_S
   int is_plain_memory = 0;
   ADIOI_Datatype_iscontig(fd->filetype, &is_plain_file);
   ADIOI_Datatype_iscontig(access->datatype, &is_plain_memory);
-  if (access->direction == ADIOI_BENCHFS_READ && is_plain_file && is_plain_memory) {
+  if (access->direction == BENCHFS_MPIIO_READ && is_plain_file && is_plain_memory) {
     const ADIO_Offset end = ADIOI_BENCHFS_End_of(fd, access);
     const ADIO_Offset got = read_up_to_end(fd, access, end, error_code);
     MPIR_Status_set_bytes(status, access->datatype, got);
     return;
   }
   ADIO_Offset moved = ADIOI_BENCHFS_Transfer_strided(fd, access, error_code);
-  if (access->direction == ADIOI_BENCHFS_READ && !is_plain_memory) {
+  if (access->direction == BENCHFS_MPIIO_READ && !is_plain_memory) {
     /* Zeros behind the end, and all counted: HDF5 fills up what is not counted as if it were at the
      * end of the memory. */
     moved = ADIOI_BENCHFS_Size_of(access->count, access->datatype);
@@ -147,8 +147,8 @@ static ADIO_Offset piece_size(ADIO_File fd, const ADIOI_BENCHFS_Access* access) 
  * Whether the pieces, of which the smallest of any rank is given, are to go round the exchange. In
  * atomic mode they are not: each rank would lock all that lies between its own.
  */
-static int goes_round(ADIO_File fd, ADIOI_BENCHFS_Direction direction, ADIO_Offset piece) {
-  const int is_write = direction == ADIOI_BENCHFS_WRITE;
+static int goes_round(ADIO_File fd, benchfs_mpiio_direction direction, ADIO_Offset piece) {
+  const int is_write = direction == BENCHFS_MPIIO_WRITE;
   const int hint = is_write ? fd->hints->cb_write : fd->hints->cb_read;
   const ADIO_Offset border = is_write ? kTwoPhaseWriteMax : kTwoPhaseReadMax;
   return hint == ADIOI_HINT_AUTO && !fd->atomicity && piece >= border;
@@ -162,7 +162,7 @@ typedef enum Way {
 
 /* How to do it; the same on all ranks. */
 static Way choose_way(ADIO_File fd, const ADIOI_BENCHFS_Access* access) {
-  const int is_read = access->direction == ADIOI_BENCHFS_READ;
+  const int is_read = access->direction == BENCHFS_MPIIO_READ;
   const ADIO_Offset mine[4] = {span_of(access), is_read ? ADIOI_BENCHFS_End_of(fd, access) : 0,
                                ADIOI_BENCHFS_Is_spoilt(fd), -piece_size(fd, access)};
   ADIO_Offset most[4] = {0, 0, 0, 0};
@@ -210,7 +210,7 @@ static void transfer(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_Stat
 void ADIOI_BENCHFS_ReadStridedColl(ADIO_File fd, void* buf, int count, MPI_Datatype datatype,
                                    int file_ptr_type, ADIO_Offset offset, ADIO_Status* status,
                                    int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_READ, buf,           count,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_READ, buf,           count,
                                        datatype,           file_ptr_type, offset};
   transfer(fd, &access, status, error_code);
 }
@@ -218,7 +218,7 @@ void ADIOI_BENCHFS_ReadStridedColl(ADIO_File fd, void* buf, int count, MPI_Datat
 void ADIOI_BENCHFS_WriteStridedColl(ADIO_File fd, const void* buf, int count, MPI_Datatype datatype,
                                     int file_ptr_type, ADIO_Offset offset, ADIO_Status* status,
                                     int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_WRITE, (void*)buf, count, datatype,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_WRITE, (void*)buf, count, datatype,
                                        file_ptr_type,       offset};
   transfer(fd, &access, status, error_code);
 }

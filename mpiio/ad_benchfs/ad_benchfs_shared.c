@@ -83,7 +83,7 @@ void ADIOI_BENCHFS_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype,
   MPI_Allreduce(mine, any, 2, MPI_INT, MPI_MAX, fd->comm);
   if (any[1]) {
     if (file->is_opener) {
-      ADIOI_BENCHFS_Say(
+      benchfs_mpiio_say(
           "MPI_File_set_view: the etype or filetype of a rank has a negative displacement");
     }
     *error_code = ADIOI_BENCHFS_Error_code("ADIO_Set_view", fd->filename, MPI_ERR_IO);

@@ -7,8 +7,8 @@
 
 #include "ad_benchfs.h"
 
-int ADIOI_BENCHFS_Sieves(ADIO_File fd, ADIOI_BENCHFS_Direction direction) {
-  const int hint = direction == ADIOI_BENCHFS_WRITE ? fd->hints->ds_write : fd->hints->ds_read;
+int ADIOI_BENCHFS_Sieves(ADIO_File fd, benchfs_mpiio_direction direction) {
+  const int hint = direction == BENCHFS_MPIIO_WRITE ? fd->hints->ds_write : fd->hints->ds_read;
   return hint == ADIOI_HINT_ENABLE && !fd->atomicity;
 }
 
@@ -29,13 +29,13 @@ void ADIOI_BENCHFS_Transfer_sieved(ADIO_File fd, const ADIOI_BENCHFS_Access* acc
     MPIR_Status_set_bytes(status, access->datatype, 0);
     return;
   }
-  ADIOI_BENCHFS_Guard guard;
+  benchfs_mpiio_guard guard;
   int failed =
       ADIOI_BENCHFS_Guard_begin(&guard, fd, access->direction, begin_of(fd, access), end) != 0;
   if (!failed) {
     file->is_sieving = 1;
     file->fills_reads++;
-    if (access->direction == ADIOI_BENCHFS_WRITE) {
+    if (access->direction == BENCHFS_MPIIO_WRITE) {
       ADIOI_GEN_WriteStrided(fd, access->buffer, access->count, access->datatype,
                              access->file_ptr_type, access->offset, status, error_code);
     } else {
@@ -44,7 +44,7 @@ void ADIOI_BENCHFS_Transfer_sieved(ADIO_File fd, const ADIOI_BENCHFS_Access* acc
     }
     file->fills_reads--;
     file->is_sieving = 0;
-    failed = ADIOI_BENCHFS_Guard_end(&guard, 0) < 0;
+    failed = benchfs_mpiio_guard_end(&guard, 0) < 0;
   }
   if (failed && *error_code == MPI_SUCCESS) {
     *error_code = ADIOI_BENCHFS_Settle(fd, ADIOI_BENCHFS_Failed(fd, "ADIOI_BENCHFS_Sieve", errno));

@@ -38,7 +38,7 @@ def copy_driver(romio):
         shutil.rmtree(folder)
     folder.mkdir()
     skipped = "ad_benchfs_romio.c"  # Stands in for files of ROMIO that are all here.
-    for source in sorted([*(MPIIO / "ad_benchfs").glob("*.[ch]"), *(MPIIO / "mpich").glob("*.[ch]")]):
+    for source in sorted(source for part in ("ad_benchfs", "shared", "mpich") for source in (MPIIO / part).glob("*.[ch]")):
         if source.name != skipped:
             shutil.copy2(source, folder)
     names = {kind: " ".join(f"adio/ad_benchfs/{file.name}" for file in sorted(folder.glob(f"*.{kind}"))) for kind in "ch"}
