@@ -64,11 +64,11 @@ void ADIOI_BENCHFS_OpenColl(ADIO_File fd, int rank, int access_mode, int* error_
   if (access_mode & ADIO_APPEND) {
     fd->fp_ind = size;
   }
-  benchfs_layout layout;
+  benchfs_layout layout = {0, 0};
   if (benchfs_file_layout(handle, &layout) == 0) {
     ADIOI_BENCHFS_Publish_layout(fd, &layout);
-    ADIOI_BENCHFS_Choose_aggregators(fd, layout.stripe_count);
   }
+  ADIOI_BENCHFS_Choose_aggregators(fd, layout.stripe_count);
   *error_code = MPI_SUCCESS;
 }
 

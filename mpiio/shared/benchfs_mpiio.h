@@ -78,6 +78,15 @@ benchfs_file* benchfs_mpiio_open(MPI_Comm comm, const benchfs_mpiio_open_request
  */
 int benchfs_mpiio_close(MPI_Comm comm, benchfs_file* handle, benchfs_mpiio_failure* mine);
 
+/* ---- Who does the I/O */
+
+/*
+ * Puts up to `wanted` ranks, 1 or more, into `chosen`, which has room for them: the first rank of
+ * each node, then the second of each; of a row of which not all are needed, some in even distances.
+ * `names` has the node of each of `rank_count` ranks. Returns how many; 0 if there is no memory.
+ */
+int benchfs_mpiio_spread(char* const* names, int rank_count, int wanted, int* chosen);
+
 /* ---- Locks */
 
 /* What a transfer holds while it goes on. */

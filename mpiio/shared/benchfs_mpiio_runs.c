@@ -1,6 +1,7 @@
-#include <stdint.h>
-
 #include "benchfs_mpiio_runs.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 void benchfs_mpiio_runs_plain(benchfs_mpiio_runs* runs, MPI_Offset origin) {
   *runs = (benchfs_mpiio_runs){.origin = origin};
