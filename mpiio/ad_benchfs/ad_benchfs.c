@@ -6,12 +6,16 @@ int ADIOI_BENCHFS_Feature(ADIO_File fd, int flag) {
     case ADIO_SCALABLE_OPEN:   /* One rank opens by name; so ROMIO never defers an open. */
     case ADIO_SCALABLE_RESIZE: /* One rank resizes. */
     case ADIO_TWO_PHASE:
-    case ADIO_SHARED_FP:   /* ad_benchfs_shared.c */
-    case ADIO_ATOMIC_MODE: /* ad_benchfs_atomic.c */
+    case ADIO_SHARED_FP:           /* ad_benchfs_shared.c */
+    case ADIO_ATOMIC_MODE:         /* ad_benchfs_atomic.c */
+    case ADIO_DATA_SIEVING_WRITES: /* ad_benchfs_sieve.c: without this a hint for it is void. */
+#ifdef ADIOI_BENCHFS_IN_MPICH
+    case ADIO_IMMEDIATELY_VISIBLE: /* MPICH's ROMIO asks; the one of Open MPI takes it for granted.
+                                    */
+#endif
       return 1;
     default:
-      /* ROMIO need not lock around what it asks for, as the driver does, and must not sieve when it
-       * writes, as that would write back bytes that are not ours. */
+      /* ROMIO need not lock around what it asks for, as the driver does. */
       return 0;
   }
 }
@@ -21,6 +25,20 @@ ADIO_Offset ADIOI_BENCHFS_Size_of(int count, MPI_Datatype datatype) {
   MPI_Type_size_x(datatype, &size);
   return (ADIO_Offset)size * count;
 }
+
+#ifdef ADIOI_BENCHFS_IN_MPICH
+/* MPICH's ROMIO calls this where that of Open MPI calls ADIOI_Set_lock (ad_benchfs_romio.c). */
+static int set_lock(ADIO_File fd, int cmd, int type, ADIO_Offset offset, int whence,
+                    ADIO_Offset len) {
+  (void)fd;
+  (void)cmd;
+  (void)type;
+  (void)offset;
+  (void)whence;
+  (void)len;
+  return MPI_SUCCESS;
+}
+#endif
 
 struct ADIOI_Fns_struct ADIO_BENCHFS_operations = {
     .fsname = "BENCHFS: burst buffer of the job",
@@ -52,4 +70,7 @@ struct ADIOI_Fns_struct ADIO_BENCHFS_operations = {
      * Open MPI lacks. A non-blocking collective transfer is legal as an independent one. */
     .ADIOI_xxx_IreadStridedColl = ADIOI_BENCHFS_IreadStrided,
     .ADIOI_xxx_IwriteStridedColl = ADIOI_BENCHFS_IwriteStrided,
+#ifdef ADIOI_BENCHFS_IN_MPICH
+    .ADIOI_xxx_SetLock = set_lock,
+#endif
 };

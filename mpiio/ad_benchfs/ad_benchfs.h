@@ -1,6 +1,7 @@
 /*
- * The ADIO driver of benchfs: the functions that ROMIO 3.2.1 calls for a file of benchfs, over the
- * client interface <benchfs/benchfs.h> and nothing else of ours.
+ * The ADIO driver of benchfs: the functions that ROMIO 3.2.1 (Open MPI 4.1) and that of MPICH 4.0
+ * call for a file of benchfs, over the client interface <benchfs/benchfs.h> and nothing else of
+ * ours.
  *
  * How a file is open. Rank 0 of the communicator opens by name, once, and broadcasts the exported
  * handle; the others attach to it without asking a server. All ranks agree on the outcome inside
@@ -21,17 +22,18 @@
 #define BENCHFS_MPIIO_AD_BENCHFS_H
 
 #include <adio.h>
-#include <benchfs/benchfs.h>
 
-/* Not used by any driver of ROMIO 3.2.1. */
-enum { ADIO_BENCHFS = 201 };
+#include "benchfs_mpiio.h"
+
+/* Not used by any driver of ROMIO. A macro, as MPICH's ROMIO gets it a second time. */
+#define ADIO_BENCHFS 201
+
+/* The ROMIO of MPICH 4.0 is newer than that of Open MPI 4.1, and has this where that has not. */
+#ifdef ADIO_IMMEDIATELY_VISIBLE
+#define ADIOI_BENCHFS_IN_MPICH 1
+#endif
 
 extern struct ADIOI_Fns_struct ADIO_BENCHFS_operations;
-
-typedef enum ADIOI_BENCHFS_Direction {
-  ADIOI_BENCHFS_READ,
-  ADIOI_BENCHFS_WRITE,
-} ADIOI_BENCHFS_Direction;
 
 /* What fd->fs_ptr points to from a successful OpenColl until Close. */
 typedef struct ADIOI_BENCHFS_File {
@@ -40,7 +42,8 @@ typedef struct ADIOI_BENCHFS_File {
   int in_collective;    /* Errors are kept in `collective_error` instead of being returned. */
   int collective_error; /* The MPI error class of the first error of this collective call. */
   int ordered_error;    /* Of the shared file pointer, for the collective call that comes next. */
-  int in_two_phase;     /* ROMIO takes what it reads for full: a short read is filled with zeros. */
+  int fills_reads;      /* ROMIO takes what it reads for full: a short read is filled with zeros. */
+  int is_sieving;       /* This rank is inside of ROMIO's data sieving, and holds its lock. */
   ADIO_Offset known_size; /* The file had at least this size; the same on all ranks. */
   int has_reported;       /* This rank has printed why an operation failed. */
   int running_count;      /* Non-blocking transfers that are not completed. */
@@ -50,24 +53,13 @@ typedef struct ADIOI_BENCHFS_File {
 
 /* A transfer as ROMIO describes it. `buffer` is not changed when writing. */
 typedef struct ADIOI_BENCHFS_Access {
-  ADIOI_BENCHFS_Direction direction;
+  benchfs_mpiio_direction direction;
   void* buffer;
   int count;
   MPI_Datatype datatype;
   int file_ptr_type;  /* ADIO_EXPLICIT_OFFSET or ADIO_INDIVIDUAL. */
   ADIO_Offset offset; /* With ADIO_EXPLICIT_OFFSET: in etypes of the view if strided, else bytes. */
 } ADIOI_BENCHFS_Access;
-
-/* What a transfer holds while it goes on. */
-typedef struct ADIOI_BENCHFS_Guard {
-  benchfs_lock* lock; /* NULL: nothing. */
-} ADIOI_BENCHFS_Guard;
-
-/* What a failed step has to say. */
-typedef struct ADIOI_BENCHFS_Failure {
-  int error_class; /* MPI_SUCCESS: it did not fail. */
-  char text[512];  /* One sentence for the user; empty if the error class says it all. */
-} ADIOI_BENCHFS_Failure;
 
 static inline ADIOI_BENCHFS_File* ADIOI_BENCHFS_File_of(ADIO_File fd) {
   return (ADIOI_BENCHFS_File*)fd->fs_ptr;
@@ -76,32 +68,11 @@ static inline ADIOI_BENCHFS_File* ADIOI_BENCHFS_File_of(ADIO_File fd) {
 /* Bytes of `count` elements. */
 ADIO_Offset ADIOI_BENCHFS_Size_of(int count, MPI_Datatype datatype);
 
-/* ---- ad_benchfs_mount.c
- * --------------------------------------------------------------------------- */
-
-/*
- * The session of this process, $BENCHFS_SESSION, joined at the first call and left when MPI is
- * finalised and the last user has released it. NULL and errno if it cannot be joined; the next call
- * tries again.
- */
-benchfs_mount* ADIOI_BENCHFS_Mount_acquire(void);
-void ADIOI_BENCHFS_Mount_release(void);
-
 /* ---- ad_benchfs_error.c
  * ---------------------------------------------------------------------------- */
 
-/* The MPI error class of an errno of the client; MPI_SUCCESS for 0. */
-int ADIOI_BENCHFS_Error_class(int error_number);
-
 /* An error code for ROMIO. `function` and `filename` are for its message. */
 int ADIOI_BENCHFS_Error_code(const char* function, const char* filename, int error_class);
-
-/* What the client says of the call that has just failed in this thread; `error_number` is its
- * errno. */
-void ADIOI_BENCHFS_Client_failure(ADIOI_BENCHFS_Failure* failure, int error_number);
-
-/* One line on stderr. */
-void ADIOI_BENCHFS_Say(const char* text);
 
 /*
  * A call on the open file has just failed with `error_number`: returns the error code, and says on
@@ -117,7 +88,7 @@ int ADIOI_BENCHFS_Failed(ADIO_File fd, const char* function, int error_number);
  * that names the wrong value.
  */
 void ADIOI_BENCHFS_Wanted_layout(ADIO_File fd, benchfs_layout* layout,
-                                 ADIOI_BENCHFS_Failure* failure);
+                                 benchfs_mpiio_failure* failure);
 
 /* Whether the hints ask for missing directories above a file that is created. */
 int ADIOI_BENCHFS_Wants_parents(ADIO_File fd);
@@ -128,15 +99,16 @@ void ADIOI_BENCHFS_Publish_layout(ADIO_File fd, const benchfs_layout* layout);
 /* ---- ad_benchfs_atomic.c
  * --------------------------------------------------------------------------- */
 
-/* Before a transfer of bytes between `begin` and `end` of the file: waits, in atomic mode, for
- * those that it must not mix with. -1 and errno: it must not be done. */
-int ADIOI_BENCHFS_Guard_begin(ADIOI_BENCHFS_Guard* guard, ADIO_File fd,
-                              ADIOI_BENCHFS_Direction direction, ADIO_Offset begin,
-                              ADIO_Offset end);
+/* Whether transfers in that direction hold a lock: in atomic mode, and writes of a file that is
+ * written with data sieving, which would else put back old bytes over those of others. */
+int ADIOI_BENCHFS_Needs_guard(ADIO_File fd, benchfs_mpiio_direction direction);
 
-/* After it: returns `moved`, which is what it has moved or -1 and errno; -1 and errno also if it
- * may not have been atomic. */
-ADIO_Offset ADIOI_BENCHFS_Guard_end(ADIOI_BENCHFS_Guard* guard, ADIO_Offset moved);
+/* Before a transfer of bytes between `begin` and `end` of the file: waits, if it needs a guard, for
+ * those that it must not mix with. -1 and errno: it must not be done. benchfs_mpiio_guard_end()
+ * follows. */
+int ADIOI_BENCHFS_Guard_begin(benchfs_mpiio_guard* guard, ADIO_File fd,
+                              benchfs_mpiio_direction direction, ADIO_Offset begin,
+                              ADIO_Offset end);
 
 /* ---- ad_benchfs_coll.c
  * ----------------------------------------------------------------------------- */
@@ -170,6 +142,39 @@ void ADIOI_BENCHFS_Drain(ADIO_File fd);
 /* Before the driver is unloaded: ends the thread that waits for non-blocking transfers, after them.
  */
 void ADIOI_BENCHFS_Stop_watching(void);
+
+/* ---- ad_benchfs_sieve.c
+ * --------------------------------------------------------------------------- */
+
+/* Whether a hint (romio_ds_read, romio_ds_write: enable) asks for ROMIO's data sieving. */
+int ADIOI_BENCHFS_Sieves(ADIO_File fd, benchfs_mpiio_direction direction);
+
+/* The transfer by it; the offset is in etypes. */
+void ADIOI_BENCHFS_Transfer_sieved(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
+                                   ADIO_Status* status, int* error_code);
+
+/* ---- ad_benchfs_aggregators.c
+ * --------------------------------------------------------------------- */
+
+/*
+ * Collective, in OpenColl: chooses who does the I/O of two-phase transfers of a file on so many
+ * servers, unless the user has. SetInfo has put "automatic" under the key if not.
+ */
+#define ADIOI_BENCHFS_AGGREGATORS_KEY "benchfs_aggregators"
+void ADIOI_BENCHFS_Choose_aggregators(ADIO_File fd, unsigned server_count);
+
+/* ---- What ROMIO calls instead of functions of its own
+ * --------------------------------------------------------------------- */
+
+/* ad_benchfs_shared.c. A file of another driver goes on to ROMIO's function. */
+void ADIOI_BENCHFS_Get_shared_fp(ADIO_File fd, ADIO_Offset incr, ADIO_Offset* shared_fp,
+                                 int* error_code);
+void ADIOI_BENCHFS_Set_shared_fp(ADIO_File fd, ADIO_Offset offset, int* error_code);
+void ADIOI_BENCHFS_Shfp_fname(ADIO_File fd, int rank, int* error_code);
+void ADIOI_BENCHFS_Ordered_shared_fp(ADIO_File fd, ADIO_Offset incr, ADIO_Offset* shared_fp,
+                                     int* error_code);
+void ADIOI_BENCHFS_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype,
+                            MPI_Datatype filetype, MPI_Info info, int* error_code);
 
 /* ---- What ROMIO calls
  * ------------------------------------------------------------------------------ */

@@ -13,8 +13,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "ad_benchfs_pieces.h"
 #include "ad_benchfs_promise.h"
+#include "ad_benchfs_walk.h"
 
 /*
  * Pieces on either side that a transfer may have to go on by itself: what it keeps of them takes
@@ -26,9 +26,9 @@ typedef struct Transfer {
   struct Transfer* next;
   ADIO_File fd;
   benchfs_request* request;
-  ADIO_Request promise;
+  ADIOI_BENCHFS_Promise* promise;
   ADIO_Offset moved;
-  ADIOI_BENCHFS_Failure failure;
+  benchfs_mpiio_failure failure;
 } Transfer;
 
 /* In order; `end` is where the next is hung up. */
@@ -78,7 +78,7 @@ static void* watch(void* unused) {
     pthread_mutex_unlock(&state.lock);
     oldest->moved = benchfs_request_wait(oldest->request);
     if (oldest->moved < 0) {
-      ADIOI_BENCHFS_Client_failure(&oldest->failure, errno);
+      benchfs_mpiio_client_failure(&oldest->failure, errno);
     }
     pthread_mutex_lock(&state.lock);
     put(&state.ended, take_first(&state.running));
@@ -106,7 +106,7 @@ static int complete_ended(void) {
                                                     transfer->failure.error_class);
     pthread_mutex_unlock(&state.lock);
     if (is_first_failure) {
-      ADIOI_BENCHFS_Say(transfer->failure.text);
+      benchfs_mpiio_say(transfer->failure.text);
     }
     ADIOI_BENCHFS_Promise_keep(transfer->promise, fails ? 0 : transfer->moved, error_code);
     free(transfer);
@@ -155,17 +155,6 @@ static int hand_over(Transfer* transfer) {
   return outcome;
 }
 
-static benchfs_request* begin_request(ADIO_File fd, ADIOI_BENCHFS_Direction direction,
-                                      const ADIOI_BENCHFS_Pieces* pieces) {
-  benchfs_file* const handle = ADIOI_BENCHFS_File_of(fd)->handle;
-  const int memory_count = (int)pieces->memory_count;
-  return direction == ADIOI_BENCHFS_WRITE
-             ? benchfs_write_list_begin(handle, pieces->memory, memory_count, pieces->extents,
-                                        pieces->extent_count)
-             : benchfs_read_list_begin(handle, pieces->memory, memory_count, pieces->extents,
-                                       pieces->extent_count);
-}
-
 /* Waits here, for want of a watcher. */
 static void finish_here(Transfer* transfer) {
   int error_code = MPI_SUCCESS;
@@ -179,12 +168,13 @@ static void finish_here(Transfer* transfer) {
 }
 
 /* Begins the transfer of all pieces. */
-static void begin(ADIO_File fd, ADIOI_BENCHFS_Direction direction,
-                  const ADIOI_BENCHFS_Pieces* pieces, ADIO_Request* request, int* error_code) {
+static void begin(ADIO_File fd, benchfs_mpiio_direction direction,
+                  const benchfs_mpiio_pieces* pieces, ADIO_Request* request, int* error_code) {
   *request = MPI_REQUEST_NULL;
   Transfer* const transfer = calloc(1, sizeof *transfer);
-  const ADIO_Request promise = transfer != NULL ? ADIOI_BENCHFS_Promise_make(fd) : MPI_REQUEST_NULL;
-  if (promise == MPI_REQUEST_NULL) {
+  ADIOI_BENCHFS_Promise* const promise =
+      transfer != NULL ? ADIOI_BENCHFS_Promise_make(fd, request) : NULL;
+  if (promise == NULL) {
     free(transfer);
     *error_code = ADIOI_BENCHFS_Error_code("ADIOI_BENCHFS_Begin", fd->filename, MPI_ERR_NO_MEM);
     return;
@@ -192,8 +182,7 @@ static void begin(ADIO_File fd, ADIOI_BENCHFS_Direction direction,
   transfer->fd = fd;
   transfer->promise = promise;
   transfer->failure.error_class = MPI_SUCCESS;
-  transfer->request = begin_request(fd, direction, pieces);
-  *request = promise;
+  transfer->request = benchfs_mpiio_begin(ADIOI_BENCHFS_File_of(fd)->handle, direction, pieces);
   *error_code = MPI_SUCCESS;
   if (transfer->request == NULL) {
     /* As if it had begun and then failed: who waits hears of it, as of any other failure. */
@@ -208,11 +197,31 @@ static void begin(ADIO_File fd, ADIOI_BENCHFS_Direction direction,
 /* Where the access goes on in the file if all of it is moved, as MPI counts it from the beginning
  * of a non-blocking call on. `after` is where its last byte was. */
 static void move_pointer(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
-                         ADIOI_BENCHFS_Runs* after) {
+                         benchfs_mpiio_runs* after) {
   if (access->file_ptr_type == ADIO_INDIVIDUAL) {
-    ADIOI_BENCHFS_Runs_peek(after, &fd->fp_ind);
+    benchfs_mpiio_runs_peek(after, &fd->fp_ind);
   }
   fd->fp_sys_posn = -1;
+}
+
+/* Contiguous in file and memory, and under a lock: over when this returns. In atomic mode ROMIO
+ * asks for a blocking transfer itself. */
+static void begin_at_once(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_Request* request,
+                          int* error_code) {
+  ADIO_Status status;
+  *request = MPI_REQUEST_NULL;
+  if (access->direction == BENCHFS_MPIIO_WRITE) {
+    ADIOI_BENCHFS_WriteContig(fd, access->buffer, access->count, access->datatype,
+                              access->file_ptr_type, access->offset, &status, error_code);
+  } else {
+    ADIOI_BENCHFS_ReadContig(fd, access->buffer, access->count, access->datatype,
+                             access->file_ptr_type, access->offset, &status, error_code);
+  }
+  if (*error_code == MPI_SUCCESS) {
+    MPI_Count moved = 0;
+    MPI_Get_elements_x(&status, MPI_BYTE, &moved);
+    MPIO_Completed_request_create(&fd, moved, error_code, request);
+  }
 }
 
 static void begin_contiguous(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
@@ -220,9 +229,13 @@ static void begin_contiguous(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
   const int is_individual = access->file_ptr_type == ADIO_INDIVIDUAL;
   const ADIO_Offset length = ADIOI_BENCHFS_Size_of(access->count, access->datatype);
   const ADIO_Offset offset = is_individual ? fd->fp_ind : access->offset;
+  if (ADIOI_BENCHFS_Needs_guard(fd, access->direction)) {
+    begin_at_once(fd, access, request, error_code);
+    return;
+  }
   struct iovec memory = {.iov_base = access->buffer, .iov_len = (size_t)length};
   benchfs_extent extent = {.offset = (uint64_t)offset, .length = (uint64_t)length};
-  const ADIOI_BENCHFS_Pieces pieces = {.memory = &memory,
+  const benchfs_mpiio_pieces pieces = {.memory = &memory,
                                        .extents = &extent,
                                        .memory_count = length > 0,
                                        .extent_count = length > 0,
@@ -240,18 +253,18 @@ static void begin_strided(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO
   MPI_Type_size_x(fd->filetype, &view_size);
   const ADIO_Offset wanted =
       view_size == 0 ? 0 : ADIOI_BENCHFS_Size_of(access->count, access->datatype);
-  ADIOI_BENCHFS_Pieces pieces = {0};
+  benchfs_mpiio_pieces pieces = {0};
   if (wanted == 0) {
     begin(fd, access->direction, &pieces, request, error_code);
     return;
   }
-  ADIOI_BENCHFS_Walk walk;
+  benchfs_mpiio_walk walk;
   ADIOI_BENCHFS_Walk_start(&walk, fd, access);
-  const int has_memory = ADIOI_BENCHFS_Pieces_fill(&pieces, &walk, wanted, kPieceCountMax) == 0;
-  ADIOI_BENCHFS_Walk_end(&walk);
-  /* In atomic mode it is done at once too: what holds a lock while the program computes would keep
-   * others waiting for that. */
-  if (has_memory && pieces.length == wanted && !fd->atomicity) {
+  const int has_memory = benchfs_mpiio_pieces_fill(&pieces, &walk, wanted, kPieceCountMax) == 0;
+  ADIOI_BENCHFS_Walk_end(access);
+  /* What needs a lock is done at once too: held while the program computes, it would keep others
+   * waiting for that. */
+  if (has_memory && pieces.length == wanted && !ADIOI_BENCHFS_Needs_guard(fd, access->direction)) {
     begin(fd, access->direction, &pieces, request, error_code);
     if (*error_code == MPI_SUCCESS) {
       move_pointer(fd, access, &walk.file);
@@ -263,7 +276,7 @@ static void begin_strided(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO
       MPIO_Completed_request_create(&fd, moved, error_code, request);
     }
   }
-  ADIOI_BENCHFS_Pieces_free(&pieces);
+  benchfs_mpiio_pieces_free(&pieces);
 }
 
 void ADIOI_BENCHFS_Drain(ADIO_File fd) {
@@ -294,7 +307,7 @@ void ADIOI_BENCHFS_Stop_watching(void) {
 void ADIOI_BENCHFS_IreadContig(ADIO_File fd, void* buf, int count, MPI_Datatype datatype,
                                int file_ptr_type, ADIO_Offset offset, ADIO_Request* request,
                                int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_READ, buf,           count,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_READ, buf,           count,
                                        datatype,           file_ptr_type, offset};
   begin_contiguous(fd, &access, request, error_code);
 }
@@ -302,7 +315,7 @@ void ADIOI_BENCHFS_IreadContig(ADIO_File fd, void* buf, int count, MPI_Datatype 
 void ADIOI_BENCHFS_IwriteContig(ADIO_File fd, const void* buf, int count, MPI_Datatype datatype,
                                 int file_ptr_type, ADIO_Offset offset, ADIO_Request* request,
                                 int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_WRITE, (void*)buf, count, datatype,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_WRITE, (void*)buf, count, datatype,
                                        file_ptr_type,       offset};
   begin_contiguous(fd, &access, request, error_code);
 }
@@ -310,7 +323,7 @@ void ADIOI_BENCHFS_IwriteContig(ADIO_File fd, const void* buf, int count, MPI_Da
 void ADIOI_BENCHFS_IreadStrided(ADIO_File fd, void* buf, int count, MPI_Datatype datatype,
                                 int file_ptr_type, ADIO_Offset offset, ADIO_Request* request,
                                 int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_READ, buf,           count,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_READ, buf,           count,
                                        datatype,           file_ptr_type, offset};
   begin_strided(fd, &access, request, error_code);
 }
@@ -318,7 +331,7 @@ void ADIOI_BENCHFS_IreadStrided(ADIO_File fd, void* buf, int count, MPI_Datatype
 void ADIOI_BENCHFS_IwriteStrided(ADIO_File fd, const void* buf, int count, MPI_Datatype datatype,
                                  int file_ptr_type, ADIO_Offset offset, ADIO_Request* request,
                                  int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_WRITE, (void*)buf, count, datatype,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_WRITE, (void*)buf, count, datatype,
                                        file_ptr_type,       offset};
   begin_strided(fd, &access, request, error_code);
 }

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <limits.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include "ad_benchfs.h"
@@ -35,18 +36,27 @@ static ADIO_Offset span_of(const ADIOI_BENCHFS_Access* access) {
   return span > size ? span : size;
 }
 
+/*
+ * Pieces of this many bytes and more gain nothing by being exchanged between ranks first: another
+ * piece in a request costs less than the copy. Measured (benchmarks/README.md); for writes the
+ * border is drawn higher than where it was found, since the store keeps a piece in whole blocks of
+ * 4 KiB, and small ones that lie across their borders would take up to twice the space.
+ */
+static const ADIO_Offset kTwoPhaseReadMax = (ADIO_Offset)4 << 10;
+static const ADIO_Offset kTwoPhaseWriteMax = (ADIO_Offset)16 << 10;
+
 static void two_phase(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_Status* status,
                       int* error_code) {
   ADIOI_BENCHFS_File* const file = ADIOI_BENCHFS_File_of(fd);
-  file->in_two_phase = 1;
-  if (access->direction == ADIOI_BENCHFS_WRITE) {
+  file->fills_reads++;
+  if (access->direction == BENCHFS_MPIIO_WRITE) {
     ADIOI_GEN_WriteStridedColl(fd, access->buffer, access->count, access->datatype,
                                access->file_ptr_type, access->offset, status, error_code);
   } else {
     ADIOI_GEN_ReadStridedColl(fd, access->buffer, access->count, access->datatype,
                               access->file_ptr_type, access->offset, status, error_code);
   }
-  file->in_two_phase = 0;
+  file->fills_reads--;
 }
 
 /*
@@ -72,14 +82,14 @@ static void independent(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_S
   int is_plain_memory = 0;
   ADIOI_Datatype_iscontig(fd->filetype, &is_plain_file);
   ADIOI_Datatype_iscontig(access->datatype, &is_plain_memory);
-  if (access->direction == ADIOI_BENCHFS_READ && is_plain_file && is_plain_memory) {
+  if (access->direction == BENCHFS_MPIIO_READ && is_plain_file && is_plain_memory) {
     const ADIO_Offset end = ADIOI_BENCHFS_End_of(fd, access);
     const ADIO_Offset got = read_up_to_end(fd, access, end, error_code);
     MPIR_Status_set_bytes(status, access->datatype, got);
     return;
   }
   ADIO_Offset moved = ADIOI_BENCHFS_Transfer_strided(fd, access, error_code);
-  if (access->direction == ADIOI_BENCHFS_READ && !is_plain_memory) {
+  if (access->direction == BENCHFS_MPIIO_READ && !is_plain_memory) {
     /* Zeros behind the end, and all counted: HDF5 fills up what is not counted as if it were at the
      * end of the memory. */
     moved = ADIOI_BENCHFS_Size_of(access->count, access->datatype);
@@ -110,24 +120,60 @@ static int reaches_over_end(ADIO_File fd, ADIO_Offset end) {
   return end > size;
 }
 
+/* Bytes of a contiguous piece of the access in the file, on average; more than any if it is empty.
+ */
+static ADIO_Offset piece_size(ADIO_File fd, const ADIOI_BENCHFS_Access* access) {
+  const ADIO_Offset wanted = ADIOI_BENCHFS_Size_of(access->count, access->datatype);
+  int is_contiguous = 0;
+  ADIOI_Datatype_iscontig(fd->filetype, &is_contiguous);
+  if (wanted == 0) {
+    return INT64_MAX;
+  }
+  if (is_contiguous) {
+    return wanted;
+  }
+  const ADIOI_Flatlist_node* const flat = ADIOI_Flatten_and_find(fd->filetype);
+  ADIO_Offset size = 0;
+  ADIO_Offset count = 0;
+  for (MPI_Count i = 0; i < flat->count; i++) {
+    size += flat->blocklens[i];
+    count += flat->blocklens[i] > 0;
+  }
+  const ADIO_Offset piece = count > 0 ? size / count : 0;
+  return piece < wanted ? piece : wanted;
+}
+
+/*
+ * Whether the pieces, of which the smallest of any rank is given, are to go round the exchange. In
+ * atomic mode they are not: each rank would lock all that lies between its own.
+ */
+static int goes_round(ADIO_File fd, benchfs_mpiio_direction direction, ADIO_Offset piece) {
+  const int is_write = direction == BENCHFS_MPIIO_WRITE;
+  const int hint = is_write ? fd->hints->cb_write : fd->hints->cb_read;
+  const ADIO_Offset border = is_write ? kTwoPhaseWriteMax : kTwoPhaseReadMax;
+  return hint == ADIOI_HINT_AUTO && !fd->atomicity && piece >= border;
+}
+
 typedef enum Way {
   NOT_AT_ALL,    /* A rank does not know where its bytes belong: ordered_error. */
-  INDEPENDENTLY, /* ROMIO cannot do it, or would not count right. */
+  INDEPENDENTLY, /* ROMIO cannot do it, would not count right, or has nothing to gain. */
   IN_TWO_PHASES,
 } Way;
 
 /* How to do it; the same on all ranks. */
 static Way choose_way(ADIO_File fd, const ADIOI_BENCHFS_Access* access) {
-  const int is_read = access->direction == ADIOI_BENCHFS_READ;
-  const ADIO_Offset mine[3] = {span_of(access), is_read ? ADIOI_BENCHFS_End_of(fd, access) : 0,
-                               ADIOI_BENCHFS_Is_spoilt(fd)};
-  ADIO_Offset most[3] = {0, 0, 0};
-  MPI_Allreduce(mine, most, 3, ADIO_OFFSET, MPI_MAX, fd->comm);
+  const int is_read = access->direction == BENCHFS_MPIIO_READ;
+  const ADIO_Offset mine[4] = {span_of(access), is_read ? ADIOI_BENCHFS_End_of(fd, access) : 0,
+                               ADIOI_BENCHFS_Is_spoilt(fd), -piece_size(fd, access)};
+  ADIO_Offset most[4] = {0, 0, 0, 0};
+  MPI_Allreduce(mine, most, 4, ADIO_OFFSET, MPI_MAX, fd->comm);
   if (most[2] != 0) {
     return NOT_AT_ALL;
   }
   const int is_over_end = is_read && reaches_over_end(fd, most[1]);
-  return is_over_end || most[0] > kTwoPhaseSpanMax ? INDEPENDENTLY : IN_TWO_PHASES;
+  return is_over_end || most[0] > kTwoPhaseSpanMax || goes_round(fd, access->direction, -most[3])
+             ? INDEPENDENTLY
+             : IN_TWO_PHASES;
 }
 
 /*
@@ -164,7 +210,7 @@ static void transfer(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_Stat
 void ADIOI_BENCHFS_ReadStridedColl(ADIO_File fd, void* buf, int count, MPI_Datatype datatype,
                                    int file_ptr_type, ADIO_Offset offset, ADIO_Status* status,
                                    int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_READ, buf,           count,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_READ, buf,           count,
                                        datatype,           file_ptr_type, offset};
   transfer(fd, &access, status, error_code);
 }
@@ -172,7 +218,7 @@ void ADIOI_BENCHFS_ReadStridedColl(ADIO_File fd, void* buf, int count, MPI_Datat
 void ADIOI_BENCHFS_WriteStridedColl(ADIO_File fd, const void* buf, int count, MPI_Datatype datatype,
                                     int file_ptr_type, ADIO_Offset offset, ADIO_Status* status,
                                     int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_WRITE, (void*)buf, count, datatype,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_WRITE, (void*)buf, count, datatype,
                                        file_ptr_type,       offset};
   transfer(fd, &access, status, error_code);
 }

@@ -82,7 +82,7 @@ static int parse_count(const char* text, uint64_t* value) {
   return rest != NULL && rest[0] == '\0' ? 0 : -1;
 }
 
-static void refuse(ADIOI_BENCHFS_Failure* failure, const Hint* hint, const char* expected) {
+static void refuse(benchfs_mpiio_failure* failure, const Hint* hint, const char* expected) {
   failure->error_class = MPI_ERR_INFO_VALUE;
   snprintf(failure->text, sizeof failure->text, "hint %s=%.100s: not %s", hint->key, hint->text,
            expected);
@@ -104,7 +104,7 @@ static int parse_switch(const char* text) {
 }
 
 /* The buffer of the two-phase code: ROMIO divides by it and takes "16M" for 16. */
-static void check_buffer_hint(ADIO_File fd, ADIOI_BENCHFS_Failure* failure) {
+static void check_buffer_hint(ADIO_File fd, benchfs_mpiio_failure* failure) {
   const Hint hint = get_hint(fd->info, kBufferKey);
   uint64_t size = 0;
   if (hint.is_given && (parse_count(hint.text, &size) != 0 || size == 0 || size > INT_MAX)) {
@@ -112,7 +112,7 @@ static void check_buffer_hint(ADIO_File fd, ADIOI_BENCHFS_Failure* failure) {
   }
 }
 
-static void check_switches(ADIO_File fd, ADIOI_BENCHFS_Failure* failure) {
+static void check_switches(ADIO_File fd, benchfs_mpiio_failure* failure) {
   const char* const keys[] = {kEnableKey, kParentsKey};
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
     const Hint hint = get_hint(fd->info, keys[i]);
@@ -123,7 +123,7 @@ static void check_switches(ADIO_File fd, ADIOI_BENCHFS_Failure* failure) {
 }
 
 void ADIOI_BENCHFS_Wanted_layout(ADIO_File fd, benchfs_layout* layout,
-                                 ADIOI_BENCHFS_Failure* failure) {
+                                 benchfs_mpiio_failure* failure) {
   uint64_t stripe_count = 0;
   *layout = (benchfs_layout){0, 0};
   check_buffer_hint(fd, failure);
@@ -206,6 +206,14 @@ static MPI_Info hints_for_romio(MPI_Info users_info, int is_open) {
   return info;
 }
 
+/* Leaves word for OpenColl whether the user has said who the aggregators are to be. */
+static void note_aggregators(ADIO_File fd, MPI_Info users_info) {
+  const int is_chosen =
+      users_info != MPI_INFO_NULL && (get_hint(users_info, "cb_nodes").is_given ||
+                                      get_hint(users_info, "cb_config_list").is_given);
+  ADIOI_Info_set(fd->info, ADIOI_BENCHFS_AGGREGATORS_KEY, is_chosen ? "hints" : "automatic");
+}
+
 /*
  * Called at open, before OpenColl, and by MPI_File_set_view. ROMIO ignores the error code at open,
  * so wrong values stay in fd->info and fail OpenColl. Later the layout is fixed and its hints are
@@ -215,6 +223,9 @@ void ADIOI_BENCHFS_SetInfo(ADIO_File fd, MPI_Info users_info, int* error_code) {
   const int is_open = fd->fs_ptr != NULL;
   if (users_info == MPI_INFO_NULL) {
     ADIOI_GEN_SetInfo(fd, users_info, error_code);
+    if (!is_open) {
+      note_aggregators(fd, users_info);
+    }
     return;
   }
   const int striping_unit = fd->hints->striping_unit;
@@ -225,5 +236,6 @@ void ADIOI_BENCHFS_SetInfo(ADIO_File fd, MPI_Info users_info, int* error_code) {
     fd->hints->striping_unit = striping_unit;
   } else {
     take_hints(users_info, fd->info);
+    note_aggregators(fd, users_info);
   }
 }

@@ -4,8 +4,8 @@
 #include "ad_benchfs.h"
 
 /*
- * Reads `length` bytes at `offset`. Returns the bytes read, fewer at the end of the file. Inside a
- * two-phase exchange, where ROMIO takes its buffer for full, the rest reads as zeros.
+ * Reads `length` bytes at `offset`. Returns the bytes read, fewer at the end of the file. Where
+ * ROMIO takes its buffer for full, the rest reads as zeros.
  */
 static ADIO_Offset read_at(ADIO_File fd, void* buffer, ADIO_Offset length, ADIO_Offset offset,
                            int* error_code) {
@@ -13,10 +13,10 @@ static ADIO_Offset read_at(ADIO_File fd, void* buffer, ADIO_Offset length, ADIO_
   ADIO_Offset got = 0;
   *error_code = MPI_SUCCESS;
   if (length > 0 && !ADIOI_BENCHFS_Is_spoilt(fd)) {
-    ADIOI_BENCHFS_Guard guard;
-    got = ADIOI_BENCHFS_Guard_begin(&guard, fd, ADIOI_BENCHFS_READ, offset, offset + length);
+    benchfs_mpiio_guard guard;
+    got = ADIOI_BENCHFS_Guard_begin(&guard, fd, BENCHFS_MPIIO_READ, offset, offset + length);
     if (got == 0) {
-      got = ADIOI_BENCHFS_Guard_end(&guard,
+      got = benchfs_mpiio_guard_end(&guard,
                                     benchfs_pread(file->handle, buffer, (size_t)length, offset));
     }
     if (got < 0) {
@@ -25,7 +25,7 @@ static ADIO_Offset read_at(ADIO_File fd, void* buffer, ADIO_Offset length, ADIO_
       got = 0;
     }
   }
-  if (file->in_two_phase && got < length) {
+  if (file->fills_reads && got < length) {
     memset((char*)buffer + got, 0, (size_t)(length - got));
   }
   return got;
@@ -47,7 +47,7 @@ static ADIO_Offset read_contiguous(ADIO_File fd, const ADIOI_BENCHFS_Access* acc
 void ADIOI_BENCHFS_ReadContig(ADIO_File fd, void* buf, int count, MPI_Datatype datatype,
                               int file_ptr_type, ADIO_Offset offset, ADIO_Status* status,
                               int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_READ, buf,           count,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_READ, buf,           count,
                                        datatype,           file_ptr_type, offset};
   const ADIO_Offset got = read_contiguous(fd, &access, error_code);
   MPIR_Status_set_bytes(status, datatype, got);

@@ -2,57 +2,55 @@
  * The shared file pointer, in etypes of the view: the counter of the open (benchfs_counter_add), in
  * place of ROMIO's hidden file and its lock. It lives on the file's server and ends with the close.
  *
- * These stand in for ad_get_sh_fp.c, ad_set_sh_fp.c and shfp_fname.c of ROMIO.
+ * ROMIO calls these instead of its own of the same name: ad_benchfs_romio.c,
+ * mpich/register_driver.py.
  */
 #include <errno.h>
 
 #include "ad_benchfs.h"
 
-void ADIO_Get_shared_fp(ADIO_File fd, ADIO_Offset incr, ADIO_Offset* shared_fp, int* error_code) {
+void ADIOI_BENCHFS_Get_shared_fp(ADIO_File fd, ADIO_Offset incr, ADIO_Offset* shared_fp,
+                                 int* error_code) {
   ADIOI_BENCHFS_File* const file = ADIOI_BENCHFS_File_of(fd);
   int64_t before = 0;
   *error_code = MPI_SUCCESS;
   if (benchfs_counter_add(file->handle, incr, &before) != 0) {
-    *error_code = ADIOI_BENCHFS_Failed(fd, "ADIO_Get_shared_fp", errno);
+    *error_code = ADIOI_BENCHFS_Failed(fd, "ADIOI_BENCHFS_Get_shared_fp", errno);
   }
   *shared_fp = before;
   file->has_moved_shared |= incr != 0;
 }
 
-void ADIOI_BENCHFS_Ordered_shared_fp(ADIO_File fd, ADIO_Offset incr, ADIO_Offset* shared_fp,
-                                     int* error_code);
-
 /*
- * What ROMIO's ordered calls get instead of ADIO_Get_shared_fp (CMakeLists.txt): they go from rank
+ * What ROMIO's ordered calls get instead of ADIO_Get_shared_fp: they go from rank
  * to rank, and one that left here with an error would leave those behind it waiting for ever. So
  * the collective transfer, which follows on all ranks, fails on all of them.
  */
 void ADIOI_BENCHFS_Ordered_shared_fp(ADIO_File fd, ADIO_Offset incr, ADIO_Offset* shared_fp,
                                      int* error_code) {
-  ADIO_Get_shared_fp(fd, incr, shared_fp, &ADIOI_BENCHFS_File_of(fd)->ordered_error);
+  if (fd->fns != &ADIO_BENCHFS_operations) {
+    ADIO_Get_shared_fp(fd, incr, shared_fp, error_code);
+    return;
+  }
+  ADIOI_BENCHFS_Get_shared_fp(fd, incr, shared_fp, &ADIOI_BENCHFS_File_of(fd)->ordered_error);
   *error_code = MPI_SUCCESS;
 }
 
-void ADIO_Set_shared_fp(ADIO_File fd, ADIO_Offset offset, int* error_code) {
+void ADIOI_BENCHFS_Set_shared_fp(ADIO_File fd, ADIO_Offset offset, int* error_code) {
   ADIOI_BENCHFS_File* const file = ADIOI_BENCHFS_File_of(fd);
   *error_code = MPI_SUCCESS;
   if (benchfs_counter_set(file->handle, offset, NULL) != 0) {
-    *error_code = ADIOI_BENCHFS_Failed(fd, "ADIO_Set_shared_fp", errno);
+    *error_code = ADIOI_BENCHFS_Failed(fd, "ADIOI_BENCHFS_Set_shared_fp", errno);
   }
   file->has_moved_shared |= offset != 0;
 }
 
 /* There is no hidden file; ROMIO frees what it takes for its name. */
-void ADIOI_Shfp_fname(ADIO_File fd, int rank, int* error_code) {
+void ADIOI_BENCHFS_Shfp_fname(ADIO_File fd, int rank, int* error_code) {
   (void)rank;
   fd->shared_fp_fname = ADIOI_Strdup("");
   *error_code = MPI_SUCCESS;
 }
-
-void __real_ADIO_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype, MPI_Datatype filetype,
-                          MPI_Info info, int* error_code);
-void __wrap_ADIO_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype, MPI_Datatype filetype,
-                          MPI_Info info, int* error_code);
 
 /* MPI wants displacements of a view to be none below 0 (MPI-4.0, 14.3); true bounds are those of
  * the data. */
@@ -70,11 +68,14 @@ static int starts_below_zero(MPI_Datatype type) {
  *
  * A new view begins with the shared pointer at 0. ROMIO would set it on the ranks that have opened
  * the hidden file, while others may still be inside of a call with the old view; here it is set
- * once, when all ranks have come; ROMIO's caller then waits for all. The linker puts this in the
- * place of ROMIO's function.
+ * once, when all ranks have come; ROMIO's caller then waits for all.
  */
-void __wrap_ADIO_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype, MPI_Datatype filetype,
-                          MPI_Info info, int* error_code) {
+void ADIOI_BENCHFS_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype,
+                            MPI_Datatype filetype, MPI_Info info, int* error_code) {
+  if (fd->fns != &ADIO_BENCHFS_operations) {
+    ADIO_Set_view(fd, disp, etype, filetype, info, error_code);
+    return;
+  }
   ADIOI_BENCHFS_File* const file = ADIOI_BENCHFS_File_of(fd);
   const int mine[2] = {file->has_moved_shared,
                        starts_below_zero(etype) || starts_below_zero(filetype)};
@@ -82,17 +83,17 @@ void __wrap_ADIO_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype, MP
   MPI_Allreduce(mine, any, 2, MPI_INT, MPI_MAX, fd->comm);
   if (any[1]) {
     if (file->is_opener) {
-      ADIOI_BENCHFS_Say(
+      benchfs_mpiio_say(
           "MPI_File_set_view: the etype or filetype of a rank has a negative displacement");
     }
     *error_code = ADIOI_BENCHFS_Error_code("ADIO_Set_view", fd->filename, MPI_ERR_IO);
     return;
   }
-  __real_ADIO_Set_view(fd, disp, etype, filetype, info, error_code);
+  ADIO_Set_view(fd, disp, etype, filetype, info, error_code);
   file->has_moved_shared = 0;
   if (any[0] && file->is_opener) {
     int set_error = MPI_SUCCESS;
-    ADIO_Set_shared_fp(fd, 0, &set_error);
+    ADIOI_BENCHFS_Set_shared_fp(fd, 0, &set_error);
     *error_code = *error_code != MPI_SUCCESS ? *error_code : set_error;
   }
 }

@@ -1,46 +1,17 @@
 #include <errno.h>
 
-#include "ad_benchfs_pieces.h"
-
-/*
- * Pieces on either side in one call of the client. One call sends one request to each server that
- * is concerned, so more pieces mean fewer requests; this many take 128 KiB of memory.
- */
-enum { kPieceCountMax = 4096 };
-
-static ADIO_Offset move(ADIO_File fd, ADIOI_BENCHFS_Direction direction,
-                        const ADIOI_BENCHFS_Pieces* pieces, int* error_code) {
-  benchfs_file* const handle = ADIOI_BENCHFS_File_of(fd)->handle;
-  const int memory_count = (int)pieces->memory_count;
-  const ADIO_Offset moved = direction == ADIOI_BENCHFS_WRITE
-                                ? benchfs_write_list(handle, pieces->memory, memory_count,
-                                                     pieces->extents, pieces->extent_count)
-                                : benchfs_read_list(handle, pieces->memory, memory_count,
-                                                    pieces->extents, pieces->extent_count);
-  if (moved < 0) {
-    *error_code =
-        ADIOI_BENCHFS_Settle(fd, ADIOI_BENCHFS_Failed(fd, "ADIOI_BENCHFS_Strided", errno));
-    return 0;
-  }
-  return moved;
-}
+#include "ad_benchfs_walk.h"
 
 /* Moves `wanted` bytes from where `walk` is. Returns the bytes moved. */
 static ADIO_Offset move_all(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
-                            ADIOI_BENCHFS_Walk* walk, ADIO_Offset wanted, int* error_code) {
-  ADIOI_BENCHFS_Pieces pieces = {0};
+                            benchfs_mpiio_walk* walk, ADIO_Offset wanted, int* error_code) {
   ADIO_Offset moved = 0;
-  ADIO_Offset done = 0;
-  while (done < wanted && *error_code == MPI_SUCCESS && !ADIOI_BENCHFS_Is_spoilt(fd)) {
-    if (ADIOI_BENCHFS_Pieces_fill(&pieces, walk, wanted - done, kPieceCountMax) != 0) {
-      *error_code = ADIOI_BENCHFS_Settle(
-          fd, ADIOI_BENCHFS_Error_code("ADIOI_BENCHFS_Strided", fd->filename, MPI_ERR_NO_MEM));
-      break;
-    }
-    moved += move(fd, access->direction, &pieces, error_code);
-    done += pieces.length; /* Past the end of the file a read goes on, to zero the memory. */
+  if (!ADIOI_BENCHFS_Is_spoilt(fd) &&
+      benchfs_mpiio_move(ADIOI_BENCHFS_File_of(fd)->handle, access->direction, walk, wanted,
+                         &moved) != 0) {
+    *error_code =
+        ADIOI_BENCHFS_Settle(fd, ADIOI_BENCHFS_Failed(fd, "ADIOI_BENCHFS_Strided", errno));
   }
-  ADIOI_BENCHFS_Pieces_free(&pieces);
   return moved;
 }
 
@@ -51,29 +22,29 @@ ADIO_Offset ADIOI_BENCHFS_End_of(ADIO_File fd, const ADIOI_BENCHFS_Access* acces
   if (wanted == 0 || view_size == 0) {
     return 0;
   }
-  ADIOI_BENCHFS_Runs file;
+  benchfs_mpiio_runs file;
   ADIO_Offset last = 0;
   ADIOI_BENCHFS_Walk_file(&file, fd, access);
-  ADIOI_BENCHFS_Runs_advance(&file, wanted - 1);
-  ADIOI_BENCHFS_Runs_peek(&file, &last);
+  benchfs_mpiio_runs_advance(&file, wanted - 1);
+  benchfs_mpiio_runs_peek(&file, &last);
   return last + 1;
 }
 
-/* The same, apart from others in atomic mode. */
+/* The same, apart from others where that is needed. */
 static ADIO_Offset move_all_guarded(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
-                                    ADIOI_BENCHFS_Walk* walk, ADIO_Offset wanted, int* error_code) {
-  if (!fd->atomicity) {
+                                    benchfs_mpiio_walk* walk, ADIO_Offset wanted, int* error_code) {
+  if (!ADIOI_BENCHFS_Needs_guard(fd, access->direction)) {
     return move_all(fd, access, walk, wanted, error_code);
   }
-  ADIOI_BENCHFS_Guard guard;
+  benchfs_mpiio_guard guard;
   ADIO_Offset begin = 0;
   ADIO_Offset moved = 0;
-  ADIOI_BENCHFS_Runs_peek(&walk->file, &begin);
+  benchfs_mpiio_runs_peek(&walk->file, &begin);
   int failed = ADIOI_BENCHFS_Guard_begin(&guard, fd, access->direction, begin,
                                          ADIOI_BENCHFS_End_of(fd, access)) != 0;
   if (!failed) {
     moved = move_all(fd, access, walk, wanted, error_code);
-    failed = ADIOI_BENCHFS_Guard_end(&guard, moved) < 0;
+    failed = benchfs_mpiio_guard_end(&guard, moved) < 0;
   }
   if (failed && *error_code == MPI_SUCCESS) {
     *error_code =
@@ -92,19 +63,19 @@ ADIO_Offset ADIOI_BENCHFS_Transfer_strided(ADIO_File fd, const ADIOI_BENCHFS_Acc
   if (wanted == 0 || view_size == 0) {
     return 0;
   }
-  ADIOI_BENCHFS_Walk walk;
+  benchfs_mpiio_walk walk;
   ADIOI_BENCHFS_Walk_start(&walk, fd, access);
-  ADIOI_BENCHFS_Runs after = walk.file;
+  benchfs_mpiio_runs after = walk.file;
   const ADIO_Offset moved = move_all_guarded(fd, access, &walk, wanted, error_code);
   if (access->file_ptr_type == ADIO_INDIVIDUAL) {
     if (moved == wanted) {
       after = walk.file;
     } else {
-      ADIOI_BENCHFS_Runs_advance(&after, moved);
+      benchfs_mpiio_runs_advance(&after, moved);
     }
-    ADIOI_BENCHFS_Runs_peek(&after, &fd->fp_ind);
+    benchfs_mpiio_runs_peek(&after, &fd->fp_ind);
   }
-  ADIOI_BENCHFS_Walk_end(&walk);
+  ADIOI_BENCHFS_Walk_end(access);
   fd->fp_sys_posn = -1;
   return moved;
 }
@@ -112,8 +83,12 @@ ADIO_Offset ADIOI_BENCHFS_Transfer_strided(ADIO_File fd, const ADIOI_BENCHFS_Acc
 void ADIOI_BENCHFS_ReadStrided(ADIO_File fd, void* buf, int count, MPI_Datatype datatype,
                                int file_ptr_type, ADIO_Offset offset, ADIO_Status* status,
                                int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_READ, buf,           count,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_READ, buf,           count,
                                        datatype,           file_ptr_type, offset};
+  if (ADIOI_BENCHFS_Sieves(fd, access.direction)) {
+    ADIOI_BENCHFS_Transfer_sieved(fd, &access, status, error_code);
+    return;
+  }
   const ADIO_Offset moved = ADIOI_BENCHFS_Transfer_strided(fd, &access, error_code);
   MPIR_Status_set_bytes(status, datatype, moved);
 }
@@ -121,8 +96,12 @@ void ADIOI_BENCHFS_ReadStrided(ADIO_File fd, void* buf, int count, MPI_Datatype 
 void ADIOI_BENCHFS_WriteStrided(ADIO_File fd, const void* buf, int count, MPI_Datatype datatype,
                                 int file_ptr_type, ADIO_Offset offset, ADIO_Status* status,
                                 int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_WRITE, (void*)buf, count, datatype,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_WRITE, (void*)buf, count, datatype,
                                        file_ptr_type,       offset};
+  if (ADIOI_BENCHFS_Sieves(fd, access.direction)) {
+    ADIOI_BENCHFS_Transfer_sieved(fd, &access, status, error_code);
+    return;
+  }
   const ADIO_Offset moved = ADIOI_BENCHFS_Transfer_strided(fd, &access, error_code);
   MPIR_Status_set_bytes(status, datatype, moved);
 }

@@ -10,11 +10,11 @@ static ADIO_Offset write_at(ADIO_File fd, const void* buffer, ADIO_Offset length
   if (length == 0 || ADIOI_BENCHFS_Is_spoilt(fd)) {
     return 0;
   }
-  ADIOI_BENCHFS_Guard guard;
+  benchfs_mpiio_guard guard;
   ADIO_Offset put =
-      ADIOI_BENCHFS_Guard_begin(&guard, fd, ADIOI_BENCHFS_WRITE, offset, offset + length);
+      ADIOI_BENCHFS_Guard_begin(&guard, fd, BENCHFS_MPIIO_WRITE, offset, offset + length);
   if (put == 0) {
-    put = ADIOI_BENCHFS_Guard_end(&guard,
+    put = benchfs_mpiio_guard_end(&guard,
                                   benchfs_pwrite(file->handle, buffer, (size_t)length, offset));
   }
   if (put != length) {
@@ -41,7 +41,7 @@ static ADIO_Offset write_contiguous(ADIO_File fd, const ADIOI_BENCHFS_Access* ac
 void ADIOI_BENCHFS_WriteContig(ADIO_File fd, const void* buf, int count, MPI_Datatype datatype,
                                int file_ptr_type, ADIO_Offset offset, ADIO_Status* status,
                                int* error_code) {
-  const ADIOI_BENCHFS_Access access = {ADIOI_BENCHFS_WRITE, (void*)buf, count, datatype,
+  const ADIOI_BENCHFS_Access access = {BENCHFS_MPIIO_WRITE, (void*)buf, count, datatype,
                                        file_ptr_type,       offset};
   const ADIO_Offset put = write_contiguous(fd, &access, error_code);
   MPIR_Status_set_bytes(status, datatype, put);

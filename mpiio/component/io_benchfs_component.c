@@ -1,7 +1,8 @@
 /*
  * The Open MPI component "io/benchfs": takes the files that are ours, with a private copy of ROMIO
  * below it, and leaves all others to the components of Open MPI. Its module functions are those of
- * Open MPI's own ROMIO component, compiled unchanged; only open is wrapped.
+ * Open MPI's own ROMIO component, compiled unchanged; only open and close are wrapped, and what
+ * ROMIO would answer with success in MPI_MODE_SEQUENTIAL.
  */
 #include <adio.h>
 #include <io_romio321.h>
@@ -216,6 +217,19 @@ static int file_close(ompi_file_t* file) {
   return outcome;
 }
 
+/* MPI forbids these in MPI_MODE_SEQUENTIAL; ROMIO 3.2.1 does not do them, and returns success. */
+static int get_position(ompi_file_t* file, MPI_Offset* offset) {
+  return (file->f_amode & MPI_MODE_SEQUENTIAL) != 0
+             ? MPI_ERR_UNSUPPORTED_OPERATION
+             : mca_io_romio321_module.io_module_file_get_position(file, offset);
+}
+
+static int get_byte_offset(ompi_file_t* file, MPI_Offset offset, MPI_Offset* position) {
+  return (file->f_amode & MPI_MODE_SEQUENTIAL) != 0
+             ? MPI_ERR_UNSUPPORTED_OPERATION
+             : mca_io_romio321_module.io_module_file_get_byte_offset(file, offset, position);
+}
+
 static const struct mca_io_base_module_2_0_0_t* file_query(struct ompi_file_t* file,
                                                            struct mca_io_base_file_t** private_data,
                                                            int* chosen_priority) {
@@ -229,6 +243,8 @@ static const struct mca_io_base_module_2_0_0_t* file_query(struct ompi_file_t* f
   module = mca_io_romio321_module;
   module.io_module_file_open = file_open;
   module.io_module_file_close = file_close;
+  module.io_module_file_get_position = get_position;
+  module.io_module_file_get_byte_offset = get_byte_offset;
   *private_data = (struct mca_io_base_file_t*)data;
   *chosen_priority = priority;
   return &module;

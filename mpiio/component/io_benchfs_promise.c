@@ -12,7 +12,8 @@
 #include "../ad_benchfs/ad_benchfs.h"
 #include "../ad_benchfs/ad_benchfs_promise.h"
 
-/* Held twice: by the user until it is freed, and by us until the promise is kept. */
+/* An ADIOI_BENCHFS_Promise. Held twice: by the user until it is freed, and by us until it is kept.
+ */
 typedef struct io_benchfs_promise_t {
   ompi_request_t super;
 } io_benchfs_promise_t;
@@ -50,18 +51,21 @@ static void construct(io_benchfs_promise_t* promise) {
   request->req_status._cancelled = 0;
 }
 
-ADIO_Request ADIOI_BENCHFS_Promise_make(ADIO_File fd) {
+ADIOI_BENCHFS_Promise* ADIOI_BENCHFS_Promise_make(ADIO_File fd, ADIO_Request* request) {
   io_benchfs_promise_t* promise = OBJ_NEW(io_benchfs_promise_t);
   if (promise == NULL) {
-    return MPI_REQUEST_NULL;
+    return NULL;
   }
   OBJ_RETAIN(promise);
   promise->super.req_mpi_object.file = (struct ompi_file_t*)ADIOI_BENCHFS_File_of(fd)->mpi_file;
   promise->super.req_state = OMPI_REQUEST_ACTIVE;
-  return &promise->super;
+  *request = &promise->super;
+  return (ADIOI_BENCHFS_Promise*)promise;
 }
 
-void ADIOI_BENCHFS_Promise_keep(ADIO_Request request, MPI_Count byte_count, int error_code) {
+void ADIOI_BENCHFS_Promise_keep(ADIOI_BENCHFS_Promise* promise, MPI_Count byte_count,
+                                int error_code) {
+  ompi_request_t* request = (ompi_request_t*)promise;
   request->req_status._ucount = (size_t)byte_count;
   request->req_status.MPI_ERROR = error_code;
   ompi_request_complete(request, true);

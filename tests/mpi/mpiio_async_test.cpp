@@ -275,12 +275,20 @@ void check_failure(Report& report, const std::string& name, std::size_t capacity
       const int code = MPI_Wait(&request, &status);
       counted = counted && request == MPI_REQUEST_NULL &&
                 (code != MPI_SUCCESS || count_of(status) == to_int(kBytes));
+#ifdef MPICH  // Its generalized requests keep no class, and know no file.
+      failed = failed || code != MPI_SUCCESS;
+#else
       failed = failed || error_class(code) == MPI_ERR_NO_SPACE;
+#endif
     }
   }
   report.check("transfers begin, and who waits hears of a failure", began && counted);
+#ifdef MPICH
+  report.check("a full store is an error to who waits", report.rank() != 0 || failed);
+#else
   report.check("a full store is MPI_ERR_NO_SPACE, for the file's error handler",
                report.rank() != 0 || (failed && handled_class == MPI_ERR_NO_SPACE));
+#endif
   MPI_Errhandler_free(&handler);
 }
 
@@ -289,6 +297,9 @@ void check_failure(Report& report, const std::string& name, std::size_t capacity
 int main(int argc, char** argv) {
   int provided = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_SINGLE, &provided);
+#ifdef MPICH  // There the failure of a request goes to this handler, not to the file's.
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+#endif
   int status = 2;
   if (argc == 3) {
     Report report;

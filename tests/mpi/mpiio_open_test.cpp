@@ -254,6 +254,7 @@ void test_routing(Report& report, const std::string& name, const std::string& di
   MPI_File_delete(mine.c_str(), MPI_INFO_NULL);
 
   const std::string plain = directory + "/benchfs-routing-" + own;
+#ifndef MPICH  // Its ROMIO knows files of ours by the prefix alone.
   const Hints enable{{"benchfs", "enable"}};
   report.check("a plain path with the hint benchfs=enable works",
                survives_alone(plain, enable.get()));
@@ -264,6 +265,7 @@ void test_routing(Report& report, const std::string& name, const std::string& di
                    MPI_SUCCESS);
   report.check("delete takes the hint as well",
                MPI_File_delete(plain.c_str(), enable.get()) == MPI_SUCCESS);
+#endif
   report.check("a plain path without the hint is a file of the other file system",
                survives_alone(plain, MPI_INFO_NULL) && access(plain.c_str(), F_OK) == 0);
   MPI_File_delete(plain.c_str(), MPI_INFO_NULL);

@@ -1,9 +1,9 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "ad_benchfs.h"
+#include "benchfs_mpiio.h"
 
-/* ROMIO hands no context of ours to a driver's functions, so the process's session is kept here. */
+/* MPI-IO hands no context of ours to those it calls, so the process's session is kept here. */
 static struct {
   pthread_mutex_t lock; /* Guards the rest. */
   benchfs_mount* mount; /* NULL: not joined. */
@@ -43,7 +43,7 @@ static void watch_finalize(void) {
   }
 }
 
-benchfs_mount* ADIOI_BENCHFS_Mount_acquire(void) {
+benchfs_mount* benchfs_mpiio_session_acquire(void) {
   pthread_mutex_lock(&session.lock);
   if (session.mount == NULL) {
     session.mount = benchfs_mount_open(NULL);
@@ -59,7 +59,7 @@ benchfs_mount* ADIOI_BENCHFS_Mount_acquire(void) {
   return mount;
 }
 
-void ADIOI_BENCHFS_Mount_release(void) {
+void benchfs_mpiio_session_release(void) {
   pthread_mutex_lock(&session.lock);
   session.user_count--;
   leave_if_unused();
