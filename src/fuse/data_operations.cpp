@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include <fcntl.h>
@@ -97,8 +98,28 @@ void read(fuse_req_t request, fuse_ino_t /*node*/, std::size_t size, off_t offse
   fuse_reply_buf(request, reinterpret_cast<const char*>(memory), *count);
 }
 
-void write(fuse_req_t request, fuse_ino_t /*node*/, const char* bytes, std::size_t size,
-           off_t offset, fuse_file_info* info) {
+/// Before somebody writes who is not root.
+Status drop_privileges(fuse_req_t request, fuse_ino_t node) {
+  FileSystem& file_system = file_system_of(request);
+  const auto mode =
+      fuse_req_ctx(request)->uid == 0 ? std::nullopt : file_system.take_privileges(to_inode(node));
+  if (!mode.has_value()) {
+    return {};
+  }
+  client::Context context;
+  wire::SetAttrRequest change{.inode = to_inode(node)};
+  change.mask = wire::kSetMode;
+  change.mode = *mode;
+  return run(request, file_system.nodes().set_attributes(context, change));
+}
+
+void write(fuse_req_t request, fuse_ino_t node, const char* bytes, std::size_t size, off_t offset,
+           fuse_file_info* info) {
+  const Status dropped = drop_privileges(request, node);
+  if (!dropped.has_value()) {
+    reply(request, dropped);
+    return;
+  }
   client::File& file = *open_file_of(info)->file;
   // Straight from where libfuse has received it. (iovec is also for reading, so it is not const.)
   const iovec iov{.iov_base = const_cast<char*>(bytes), .iov_len = size};

@@ -40,15 +40,36 @@ Status FileSystem::close(OpenFile* open) {
 }
 
 void FileSystem::note(const wire::Attributes& attributes) {
-  if (attributes.type != wire::FileType::kDirectory) {
+  if (attributes.type == wire::FileType::kSymlink) {
     return;
   }
   const std::lock_guard lock(mutex_);
+  if (attributes.type == wire::FileType::kFile) {
+    if ((attributes.mode & (S_ISUID | S_ISGID)) != 0) {
+      privileged_files_[attributes.inode] = attributes.mode;
+    } else if (!privileged_files_.empty()) {
+      privileged_files_.erase(attributes.inode);
+    }
+    return;
+  }
   if ((attributes.mode & S_ISGID) != 0) {
     group_directories_[attributes.inode] = attributes.gid;
   } else if (!group_directories_.empty()) {
     group_directories_.erase(attributes.inode);
   }
+}
+
+std::optional<std::uint32_t> FileSystem::take_privileges(InodeId file) {
+  const std::lock_guard lock(mutex_);
+  const auto found = privileged_files_.find(file);
+  if (found == privileged_files_.end()) {
+    return std::nullopt;
+  }
+  const std::uint32_t mode = found->second;
+  privileged_files_.erase(found);
+  // Without the right to execute for the group, set-group-ID is no privilege.
+  const std::uint32_t lost = S_ISUID | ((mode & S_IXGRP) != 0 ? S_ISGID : 0U);
+  return (mode & lost) != 0 ? std::optional(mode & ~lost) : std::nullopt;
 }
 
 void FileSystem::inherit(InodeId directory, bool makes_directory, client::Owner& owner,

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -63,6 +64,11 @@ class FileSystem {
   // for a directory's attributes before it makes anything in it, so what is noted then is new
   // enough.
   void note(const wire::Attributes& attributes);
+  // Files with the set-user-ID or set-group-ID bit lose it when somebody else than root writes:
+  // with direct I/O the kernel leaves that to the file system. Noted as above, so at the open at
+  // the latest.
+  /// The mode that the file is to have now; nothing if that is the one it has.
+  std::optional<std::uint32_t> take_privileges(InodeId file);
   /// The group, and for a directory the bit, of what `owner` makes in `directory`.
   void inherit(InodeId directory, bool makes_directory, client::Owner& owner, mode_t& mode) const;
 
@@ -76,6 +82,7 @@ class FileSystem {
   mutable std::mutex mutex_;
   std::unordered_set<OpenFile*> open_files_;
   std::unordered_map<InodeId, std::uint32_t> group_directories_;  ///< With their groups.
+  std::unordered_map<InodeId, std::uint32_t> privileged_files_;   ///< With their modes.
 };
 
 /// The table for fuse_session_new(), whose user data is the FileSystem. Without init and destroy.

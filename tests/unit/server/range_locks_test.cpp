@@ -44,6 +44,30 @@ struct Fixture {
   std::uint64_t last_number = 0;
 };
 
+RangeLockKey ask_as(Fixture& f, std::uint64_t owner, std::uint64_t begin, std::uint64_t end,
+                    bool shared = false) {
+  const RangeLockKey key{.client = ClientId{1},
+                         .number = wire::make_lock_number(owner, ++f.last_number)};
+  const Status asked =
+      f.locks.ask(key, {.inode = kFile, .begin_bytes = begin, .end_bytes = end, .shared = shared});
+  EXPECT_TRUE(asked.has_value());
+  return key;
+}
+
+TEST(RangeLocks, OfOneOwnerDoNotExcludeEachOtherAndPassWhatWaitsForIt) {
+  Fixture f;
+  const RangeLockKey whole = ask_as(f, 1, 0, 100);
+  const RangeLockKey waiting = ask_as(f, 2, 10, 20);
+  EXPECT_EQ(f.locks.state(waiting), State::kWaiting);
+  const RangeLockKey begin = ask_as(f, 1, 0, 15, true);
+  EXPECT_EQ(f.locks.state(begin), State::kGranted) << "what it has, weaker, past who waits for it";
+  EXPECT_TRUE(f.locks.release(whole));
+  EXPECT_EQ(f.locks.state(waiting), State::kWaiting);
+  EXPECT_EQ(f.locks.state(ask_as(f, 3, 15, 20)), State::kWaiting) << "a stranger queues";
+  EXPECT_TRUE(f.locks.release(begin));
+  EXPECT_EQ(f.locks.state(waiting), State::kGranted);
+}
+
 TEST(RangeLocks, ExcludeEachOtherWhereTheyOverlapAndAreNotBothShared) {
   Fixture f;
   const RangeLockKey first = f.ask(1, 10, 20);
