@@ -93,5 +93,6 @@ function(benchfs_session_test name)
 endfunction()
 
 add_subdirectory(integration/client)
+add_subdirectory(integration/files)
 add_subdirectory(conformance)
 add_subdirectory(model)
