@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/parse.h"
 #include "base/units.h"
+#include "launcher/manual.h"
 #include "tools/console.h"
 #include "tools/file_commands.h"
 
@@ -103,10 +104,12 @@ class CommandLine {
     declare_mount();
     declare_unmount();
     tools::declare_file_commands(app_, session_, chosen_);
+    declare_documentation();
   }
 
   int run(std::vector<std::string> arguments) {
     take_command(arguments);
+    tools::arrange_words(app_, arguments);
     try {
       check_command_name(arguments);
       // CLI11 takes the arguments from the back.
@@ -256,6 +259,17 @@ class CommandLine {
     command.add_flag("--force", unmount_.force, "Also if somebody works in it");
   }
 
+  /// For the build: hidden, as nobody else needs it.
+  void declare_documentation() {
+    CLI::App* command = app_.add_subcommand("documentation", "Write manual pages and completion");
+    command->group("");
+    command->add_option("directory", documentation_.directory, "Where to")->required();
+    command->add_option("functions", documentation_.completion_functions, "Functions for bash")
+        ->required();
+    command->callback(
+        [this] { chosen_ = [this] { return write_documentation(app_, documentation_); }; });
+  }
+
   /// Cuts the command off that `run` runs: its words are not options of ours.
   void take_command(std::vector<std::string>& arguments) {
     if (arguments.empty() || arguments.front() != "run") {
@@ -318,6 +332,7 @@ class CommandLine {
   MountOptions mount_;
   UnmountOptions unmount_;
   bool lacks_command_ = false;
+  DocumentationOptions documentation_;
   Action chosen_;
 };
 

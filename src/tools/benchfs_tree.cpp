@@ -1,11 +1,13 @@
 #include <cerrno>
 #include <random>
+#include <span>
 #include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 
 #include "base/limits.h"
+#include "tools/digest.h"
 #include "tools/file_tree.h"
 #include "tools/mount.h"
 
@@ -36,17 +38,22 @@ class BenchfsReadEnd final : public ReadEnd {
 
 class BenchfsWriteEnd final : public WriteEnd {
  public:
-  BenchfsWriteEnd(benchfs_mount* mount, benchfs_file* file, std::string temporary, std::string path)
-      : mount_(mount), file_(file), temporary_(std::move(temporary)), path_(std::move(path)) {}
+  BenchfsWriteEnd(benchfs_mount* mount, benchfs_file* file, std::string temporary, std::string path,
+                  bool stays)
+      : mount_(mount),
+        file_(file),
+        temporary_(std::move(temporary)),
+        path_(std::move(path)),
+        stays_(stays) {}
   ~BenchfsWriteEnd() override {
+    const int saved = errno;
     if (file_ != nullptr) {
       benchfs_close(file_);
     }
-    if (!temporary_.empty()) {
-      const int saved = errno;
+    if (!temporary_.empty() && !stays_) {
       benchfs_unlink(mount_, temporary_.c_str());
-      errno = saved;
     }
+    errno = saved;
   }
 
   int status(struct stat& out) override { return benchfs_fstat(file_, &out); }
@@ -59,6 +66,18 @@ class BenchfsWriteEnd final : public WriteEnd {
   bool finish_write(Piece& piece) override {
     return benchfs_request_wait(std::exchange(piece.request, nullptr)) >= 0;
   }
+
+  std::uint64_t resumable() override {
+    struct stat there {};
+    return stays_ && status(there) == 0 ? static_cast<std::uint64_t>(there.st_size) : 0;
+  }
+
+  std::unique_ptr<ReadEnd> read_back() override {
+    benchfs_file* const file = benchfs_open(mount_, temporary_.c_str(), O_RDONLY, 0, nullptr);
+    return file != nullptr ? std::make_unique<BenchfsReadEnd>(file) : nullptr;
+  }
+
+  void discard() override { stays_ = false; }
 
   bool commit(const struct stat& like) override {
     const timespec times[2] = {like.st_atim, like.st_mtim};
@@ -77,6 +96,7 @@ class BenchfsWriteEnd final : public WriteEnd {
   benchfs_file* file_;
   std::string temporary_;
   std::string path_;
+  bool stays_;
 };
 
 class BenchfsTree final : public FileTree {
@@ -113,6 +133,35 @@ class BenchfsTree final : public FileTree {
                : -1;
   }
 
+  int set_owner(const std::string& path, const struct stat& like) override {
+    return benchfs_lchown(mount_, path.c_str(), like.st_uid, like.st_gid);
+  }
+
+  bool read_link(const std::string& path, std::string& target) override {
+    return tools::read_link(mount_, path, target);
+  }
+
+  bool make_link(const std::string& path, const std::string& target,
+                 const struct stat& like) override {
+    const timespec times[2] = {like.st_atim, like.st_mtim};
+    const auto make = [&] {
+      return benchfs_symlink(mount_, target.c_str(), path.c_str()) == 0 &&
+             benchfs_lutimens(mount_, path.c_str(), times) == 0;
+    };
+    if (make()) {
+      return true;
+    }
+    struct stat there {};
+    if (errno != EEXIST || benchfs_lstat(mount_, path.c_str(), &there) != 0) {
+      return false;
+    }
+    if (S_ISDIR(there.st_mode)) {
+      errno = EEXIST;
+      return false;
+    }
+    return benchfs_unlink(mount_, path.c_str()) == 0 && make();
+  }
+
   std::unique_ptr<ReadEnd> open(const std::string& path) override {
     benchfs_file* const file = benchfs_open(mount_, path.c_str(), O_RDONLY, 0, nullptr);
     return file != nullptr ? std::make_unique<BenchfsReadEnd>(file) : nullptr;
@@ -123,11 +172,15 @@ class BenchfsTree final : public FileTree {
     if (layout.chunk_size == 0) {
       layout.chunk_size = kChunkBytesDefault;
     }
-    std::string temporary = joined_path(parent_path(path), temporary_name());
+    const bool stays = !options.resume_key.empty();
+    std::string temporary =
+        joined_path(parent_path(path), stays ? resumable_name(last_name(path) + options.resume_key)
+                                             : temporary_name());
     benchfs_file* const file =
-        benchfs_open(mount_, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600, &layout);
+        benchfs_open(mount_, temporary.c_str(), O_WRONLY | O_CREAT | (stays ? O_NOFOLLOW : O_EXCL),
+                     0600, &layout);
     return file != nullptr
-               ? std::make_unique<BenchfsWriteEnd>(mount_, file, std::move(temporary), path)
+               ? std::make_unique<BenchfsWriteEnd>(mount_, file, std::move(temporary), path, stays)
                : nullptr;
   }
 
@@ -146,6 +199,12 @@ std::unique_ptr<FileTree> benchfs_tree(benchfs_mount* mount) {
 std::string temporary_name() {
   std::random_device random;
   return fmt::format(".benchfs-cp.{:08x}{:08x}", random(), random());
+}
+
+std::string resumable_name(const std::string& key) {
+  Digest digest;
+  digest.add(std::as_bytes(std::span(key)));
+  return fmt::format(".benchfs-cp.{:016x}.part", digest.value()[0]);
 }
 
 }  // namespace benchfs::tools

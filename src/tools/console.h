@@ -2,7 +2,7 @@
 
 // What the command has to say to its user: complaints to standard error, output to standard output.
 //
-// Threading: the main thread only.
+// Threading: any thread; what one call says stays together. finish_output() is for the main thread.
 
 #include <cstdio>
 #include <string>

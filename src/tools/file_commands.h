@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -19,6 +20,14 @@ using Action = std::function<int()>;
 /// `chosen`. It works on the session directory that `session` holds by the time it is called;
 /// `--session` sets it. Both are borrowed for as long as `app` and `chosen` live.
 void declare_file_commands(CLI::App& app, std::string& session, Action& chosen);
+
+/// Prepares the words of a command line for CLI11: those that users of find, chmod and tail write
+/// as no other options are; and words such as "[a-z]", which to CLI11 are lists. To be called
+/// before they are read.
+void arrange_words(const CLI::App& app, std::vector<std::string>& words);
+
+/// A word as it was before arrange_words(), which puts a byte that none can have behind some.
+std::string as_written(std::string word);
 
 /// Adds `--session DIR`, which every command has.
 void add_session_option(CLI::App& command, std::string& session);

@@ -4,7 +4,7 @@
 // those of the session. Transfers are begun and finished apart, so that several can be in flight.
 //
 // Errors: -1, false or null with errno set, like the calls underneath; complaints are up to the
-// caller. Threading: the main thread.
+// caller. Threading: a tree may be used by any thread at any time; an end by one at a time.
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,7 @@ class ReadEnd {
 };
 
 /// A file that comes into being under its name by commit(), whole; if that is not called, or fails,
-/// nothing is there that was not before.
+/// nothing is there that was not before, but for what a copy that may be resumed has left.
 class WriteEnd {
  public:
   virtual ~WriteEnd() = default;
@@ -44,12 +44,21 @@ class WriteEnd {
   /// Pieces are begun and finished in the order of their offsets, as those of a ReadEnd.
   virtual bool begin_write(Piece& piece) = 0;
   virtual bool finish_write(Piece& piece) = 0;
+  /// How much an earlier run has written that was not committed; 0 unless CreateOptions asks for
+  /// it.
+  virtual std::uint64_t resumable() { return 0; }
+  /// Reads what was written from where it is kept. Null with errno ESPIPE: a device or pipe.
+  virtual std::unique_ptr<ReadEnd> read_back() = 0;
+  /// It is not worth going on with.
+  virtual void discard() = 0;
   /// Gives it mode and times of `like`, closes it and puts it in place.
   virtual bool commit(const struct stat& like) = 0;
 };
 
 struct CreateOptions {
   benchfs_layout layout{};  ///< Chunk size 0: the session's default.
+  /// What an unfinished file of this source is known by; empty: it is removed, not resumed.
+  std::string resume_key{};
 };
 
 class FileTree {
@@ -61,6 +70,12 @@ class FileTree {
   virtual bool list(const std::string& path, std::vector<std::string>& names) = 0;
   virtual int make_directory(const std::string& path) = 0;
   virtual int set_attributes(const std::string& path, const struct stat& like) = 0;
+  /// The owner and group of `like`; of a link itself.
+  virtual int set_owner(const std::string& path, const struct stat& like) = 0;
+  virtual bool read_link(const std::string& path, std::string& target) = 0;
+  /// With the times of `like`. Replaces a link or file that is there; EEXIST: a directory.
+  virtual bool make_link(const std::string& path, const std::string& target,
+                         const struct stat& like) = 0;
   virtual std::unique_ptr<ReadEnd> open(const std::string& path) = 0;
   /// `path` may exist: a regular file is replaced; on this machine a device or pipe is written to.
   virtual std::unique_ptr<WriteEnd> create(const std::string& path,
@@ -75,5 +90,7 @@ std::unique_ptr<FileTree> benchfs_tree(benchfs_mount* mount);
 
 /// A name for an unfinished file beside the one that it will be; no two calls give the same.
 std::string temporary_name();
+/// Likewise, but the same for the same key.
+std::string resumable_name(const std::string& key);
 
 }  // namespace benchfs::tools

@@ -1,5 +1,6 @@
-// ls, stat.
+// ls.
 
+#include <algorithm>
 #include <cerrno>
 
 #include <unistd.h>
@@ -26,8 +27,9 @@ class Lister {
     for (const std::string& argument : arguments) {
       const std::string path = benchfs_path(argument);
       Entry entry{.name = path, .attributes = {}};
-      // A link that leads nowhere is shown itself.
-      if (benchfs_stat(mount_, path.c_str(), &entry.attributes) != 0 &&
+      // A link that leads nowhere is shown itself, and every link if more than its name is wanted.
+      const bool itself = options_.long_format || options_.directories_too || options_.marks;
+      if ((itself || benchfs_stat(mount_, path.c_str(), &entry.attributes) != 0) &&
           benchfs_lstat(mount_, path.c_str(), &entry.attributes) != 0) {
         complain_failure("cannot access", path);
         exit_status_ = kExitUsage;
@@ -37,6 +39,7 @@ class Lister {
         files.push_back(std::move(entry));
       }
     }
+    sort(files);
     show("", files, !files.empty());
     with_titles_ = options_.recursive || arguments.size() > 1;
     for (const std::string& directory : directories) {
@@ -60,6 +63,7 @@ class Lister {
     if (!options_.all) {
       std::erase_if(entries, [](const Entry& entry) { return entry.name.front() == '.'; });
     }
+    sort(entries);
     show(path, entries, true);
     for (const Entry& entry : entries) {
       if (options_.recursive && S_ISDIR(entry.attributes.st_mode) && !was_interrupted()) {
@@ -84,12 +88,64 @@ class Lister {
     if (with_titles_) {
       say("{}:\n", shown_name(directory, for_terminal_));
     }
+    std::vector<Line> lines;
+    for (const Entry& entry : entries) {
+      lines.push_back(line_of(directory, entry));
+    }
     if (options_.long_format) {
-      say("{}", long_listing(entries, options_.human_sizes));
+      say("{}", long_listing(lines, {.human_sizes = options_.human_sizes,
+                                     .numeric_ids = options_.numeric_ids,
+                                     .inodes = options_.inodes}));
       return;
     }
-    for (const Entry& entry : entries) {
-      say("{}\n", shown_name(entry.name, for_terminal_));
+    for (const Line& line : lines) {
+      const std::string inode =
+          options_.inodes ? std::to_string(line.status->st_ino) + " " : std::string();
+      say("{}{}\n", inode, line.name);
+    }
+  }
+
+  Line line_of(const std::string& directory, const Entry& entry) {
+    Line line{
+        .name = shown_name(entry.name, for_terminal_), .target = {}, .status = &entry.attributes};
+    const mode_t mode = entry.attributes.st_mode;
+    const bool is_link = S_ISLNK(mode);
+    if (options_.long_format && is_link) {
+      const std::string path = directory.empty() ? entry.name : joined_path(directory, entry.name);
+      if (!read_link(mount_, path, line.target)) {
+        complain_failure("cannot read symbolic link", path);
+        exit_status_ = std::max(exit_status_, kExitFailure);
+      }
+      line.target = shown_name(line.target, for_terminal_);
+    }
+    if (S_ISDIR(mode) && (options_.marks || options_.slashes)) {
+      line.name += '/';
+    } else if (options_.marks && is_link && !options_.long_format) {
+      line.name += '@';
+    } else if (options_.marks && S_ISREG(mode) && (mode & 0111) != 0) {
+      line.name += '*';
+    }
+    return line;
+  }
+
+  void sort(std::vector<Entry>& entries) const {
+    if (options_.order != ListOrder::kNone) {
+      std::sort(entries.begin(), entries.end(),
+                [](const Entry& a, const Entry& b) { return a.name < b.name; });
+    }
+    if (options_.order == ListOrder::kTime) {
+      std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+        const timespec& x = a.attributes.st_mtim;
+        const timespec& y = b.attributes.st_mtim;
+        return x.tv_sec != y.tv_sec ? x.tv_sec > y.tv_sec : x.tv_nsec > y.tv_nsec;
+      });
+    } else if (options_.order == ListOrder::kSize) {
+      std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+        return a.attributes.st_size > b.attributes.st_size;
+      });
+    }
+    if (options_.reverse) {
+      std::reverse(entries.begin(), entries.end());
     }
   }
 
@@ -113,31 +169,6 @@ int list(const std::string& session, const ListOptions& options) {
   catch_interrupts();
   const std::vector<std::string> root = {"/"};
   return Lister(mount.get(), options).list(options.paths.empty() ? root : options.paths);
-}
-
-int show_status(const std::string& session, const StatOptions& options) {
-  const Mount mount(session);
-  if (!mount.joined()) {
-    return kExitFailure;
-  }
-  int exit_status = kExitOk;
-  std::vector<Entry> entries;
-  for (const std::string& argument : options.paths) {
-    Entry entry{.name = benchfs_path(argument), .attributes = {}};
-    if (benchfs_lstat(mount.get(), entry.name.c_str(), &entry.attributes) != 0) {
-      complain_failure("cannot stat", entry.name);
-      exit_status = kExitFailure;
-      continue;
-    }
-    if (options.format == Format::kText) {
-      say("{}", status_text(entry.name, entry.attributes));
-    }
-    entries.push_back(std::move(entry));
-  }
-  if (options.format == Format::kJson) {
-    say("{}", status_json(entries));
-  }
-  return exit_status;
 }
 
 }  // namespace benchfs::tools

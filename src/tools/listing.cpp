@@ -23,6 +23,8 @@ std::string formatted(const timespec& time, const char* format) {
   return std::string(text.data(), length);
 }
 
+}  // namespace
+
 const char* kind_text(const struct stat& status) {
   if (S_ISDIR(status.st_mode)) {
     return "directory";
@@ -32,8 +34,6 @@ const char* kind_text(const struct stat& status) {
   }
   return S_ISLNK(status.st_mode) ? "symbolic link" : "special file";
 }
-
-}  // namespace
 
 std::string mode_text(mode_t mode) {
   std::string text = S_ISDIR(mode) ? "d" : S_ISLNK(mode) ? "l" : "-";
@@ -114,17 +114,24 @@ std::string shown_name(const std::string& name, bool for_terminal) {
   return shown;
 }
 
-std::string long_listing(const std::vector<Entry>& entries, bool human) {
-  const bool for_terminal = ::isatty(STDOUT_FILENO) != 0;
+std::string long_listing(const std::vector<Line>& lines, const LongOptions& options) {
   std::vector<std::vector<std::string>> rows;
-  for (const Entry& entry : entries) {
-    const struct stat& status = entry.attributes;
-    rows.push_back({mode_text(status.st_mode), std::to_string(status.st_nlink),
-                    user_name(status.st_uid), group_name(status.st_gid),
-                    size_text(static_cast<std::uint64_t>(status.st_size), human),
-                    time_text(status.st_mtim), shown_name(entry.name, for_terminal)});
+  for (const Line& line : lines) {
+    const struct stat& status = *line.status;
+    std::vector<std::string> row;
+    if (options.inodes) {
+      row.push_back(std::to_string(status.st_ino));
+    }
+    const std::string last = line.target.empty() ? line.name : line.name + " -> " + line.target;
+    row.insert(row.end(),
+               {mode_text(status.st_mode), std::to_string(status.st_nlink),
+                options.numeric_ids ? std::to_string(status.st_uid) : user_name(status.st_uid),
+                options.numeric_ids ? std::to_string(status.st_gid) : group_name(status.st_gid),
+                size_text(static_cast<std::uint64_t>(status.st_size), options.human_sizes),
+                time_text(status.st_mtim), last});
+    rows.push_back(std::move(row));
   }
-  return format_table(rows, "lrllrll");
+  return format_table(rows, options.inodes ? "rlrllrll" : "lrllrll");
 }
 
 std::string status_text(const std::string& path, const struct stat& status) {

@@ -3,11 +3,11 @@
 // Names with attributes as people and as programs read them. Pure but for the user database and the
 // clock's time zone.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "tools/mount.h"
 
@@ -15,6 +15,9 @@ namespace benchfs::tools {
 
 /// "-rw-r--r--", "drwxr-xr-x".
 std::string mode_text(mode_t mode);
+
+/// "regular file", "directory".
+const char* kind_text(const struct stat& status);
 
 std::string user_name(uid_t uid);  ///< The number if it has no name.
 std::string group_name(gid_t gid);
@@ -28,8 +31,21 @@ std::string exact_time_text(const timespec& time);
 /// As `ls -l` shows sizes: bytes, or "1.5K" for people.
 std::string size_text(std::uint64_t bytes, bool human);
 
-/// Lines of `ls -l`, one per entry.
-std::string long_listing(const std::vector<Entry>& entries, bool human);
+/// A line of `ls` or `ls -l`.
+struct Line {
+  std::string name;    ///< With its mark, as it is shown.
+  std::string target;  ///< Of a symbolic link.
+  const struct stat* status;
+};
+
+struct LongOptions {
+  bool human_sizes;
+  bool numeric_ids;
+  bool inodes;
+};
+
+/// Lines of `ls -l`.
+std::string long_listing(const std::vector<Line>& lines, const LongOptions& options);
 
 /// A name for a terminal: control bytes as '?'. Unchanged if `for_terminal` is false.
 std::string shown_name(const std::string& name, bool for_terminal);
@@ -45,6 +61,24 @@ struct NamedDirectory {
 /// One array of objects with all attributes. Bytes of names that are no UTF-8 become U+FFFD.
 std::string listing_json(const std::vector<NamedDirectory>& directories);
 std::string status_json(const std::vector<Entry>& entries);
-std::string free_space_json(const std::string& session, const struct statvfs& space);
+
+/// Space and inodes of a session, or of one of its servers.
+struct Space {
+  std::string name;  ///< "benchfs", or "server 2 (n3)".
+  std::uint64_t capacity;
+  std::uint64_t used;
+  std::uint64_t available;
+  std::uint64_t inodes;
+  std::uint64_t inodes_free;
+};
+/// `servers` empty: they were not asked for.
+std::string free_space_json(const std::string& session, const Space& space,
+                            const std::vector<Space>& servers);
+
+struct Usage {
+  std::string path;
+  std::uint64_t bytes;
+};
+std::string usage_json(const std::vector<Usage>& usages);
 
 }  // namespace benchfs::tools

@@ -58,14 +58,36 @@ std::string status_json(const std::vector<Entry>& entries) {
   return text_of(all);
 }
 
-std::string free_space_json(const std::string& session, const struct statvfs& space) {
-  const auto bytes = [&space](fsblkcnt_t blocks) { return std::uint64_t{blocks} * space.f_frsize; };
-  return text_of(json{{"session", session},
-                      {"capacity", bytes(space.f_blocks)},
-                      {"used", bytes(space.f_blocks - space.f_bfree)},
-                      {"available", bytes(space.f_bavail)},
-                      {"files", space.f_files},
-                      {"files_free", space.f_ffree}});
+std::string free_space_json(const std::string& session, const Space& space,
+                            const std::vector<Space>& servers) {
+  const auto figures = [](const Space& of) {
+    return json{{"capacity", of.capacity},
+                {"used", of.used},
+                {"available", of.available},
+                {"files", of.inodes},
+                {"files_free", of.inodes_free}};
+  };
+  json object = figures(space);
+  object["session"] = session;
+  if (!servers.empty()) {
+    object["servers"] = json::array();
+  }
+  for (const Space& server : servers) {
+    json row = figures(server);
+    // How many inodes a server may have is not limited for each.
+    row.erase("files_free");
+    row["name"] = server.name;
+    object["servers"].push_back(std::move(row));
+  }
+  return text_of(object);
+}
+
+std::string usage_json(const std::vector<Usage>& usages) {
+  json all = json::array();
+  for (const Usage& usage : usages) {
+    all.push_back({{"path", usage.path}, {"bytes", usage.bytes}});
+  }
+  return text_of(all);
 }
 
 }  // namespace benchfs::tools

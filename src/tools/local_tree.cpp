@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 
@@ -52,11 +53,16 @@ class LocalReadEnd final : public ReadEnd {
 class LocalWriteEnd final : public WriteEnd {
  public:
   /// Without a temporary name the file is written in place: a device or a pipe.
-  LocalWriteEnd(Descriptor file, std::string temporary, std::string path)
-      : file_(std::move(file)), temporary_(std::move(temporary)), path_(std::move(path)) {}
+  LocalWriteEnd(Descriptor file, std::string temporary, std::string path, bool stays)
+      : file_(std::move(file)),
+        temporary_(std::move(temporary)),
+        path_(std::move(path)),
+        stays_(stays) {}
   ~LocalWriteEnd() override {
-    if (!temporary_.empty()) {
+    if (!temporary_.empty() && !stays_) {
+      const int saved = errno;
       ::unlink(temporary_.c_str());
+      errno = saved;
     }
   }
 
@@ -83,6 +89,30 @@ class LocalWriteEnd final : public WriteEnd {
     return true;
   }
 
+  std::uint64_t resumable() override {
+    struct stat there {};
+    return stays_ && status(there) == 0 ? static_cast<std::uint64_t>(there.st_size) : 0;
+  }
+
+  std::unique_ptr<ReadEnd> read_back() override {
+    if (temporary_.empty()) {
+      errno = ESPIPE;
+      return nullptr;
+    }
+    // From the drive, not from what the kernel still has of it in memory.
+    if (::fsync(file_.get()) != 0) {
+      return nullptr;
+    }
+    Descriptor file(::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file.valid()) {
+      return nullptr;
+    }
+    ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
+    return std::make_unique<LocalReadEnd>(std::move(file), true);
+  }
+
+  void discard() override { stays_ = false; }
+
   bool commit(const struct stat& like) override {
     if (temporary_.empty()) {
       // EINVAL and the like: a pipe or terminal, which has nothing to synchronise.
@@ -108,6 +138,7 @@ class LocalWriteEnd final : public WriteEnd {
   Descriptor file_;
   std::string temporary_;
   std::string path_;
+  bool stays_;
 };
 
 class LocalTree final : public FileTree {
@@ -149,6 +180,38 @@ class LocalTree final : public FileTree {
                : -1;
   }
 
+  int set_owner(const std::string& path, const struct stat& like) override {
+    return ::lchown(path.c_str(), like.st_uid, like.st_gid);
+  }
+
+  bool read_link(const std::string& path, std::string& target) override {
+    target.resize(PATH_MAX);
+    const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
+    target.resize(length < 0 ? 0 : static_cast<std::size_t>(length));
+    return length >= 0;
+  }
+
+  bool make_link(const std::string& path, const std::string& target,
+                 const struct stat& like) override {
+    const timespec times[2] = {like.st_atim, like.st_mtim};
+    const auto make = [&] {
+      return ::symlink(target.c_str(), path.c_str()) == 0 &&
+             ::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW) == 0;
+    };
+    if (make()) {
+      return true;
+    }
+    struct stat there {};
+    if (errno != EEXIST || ::lstat(path.c_str(), &there) != 0) {
+      return false;
+    }
+    if (S_ISDIR(there.st_mode)) {
+      errno = EEXIST;
+      return false;
+    }
+    return ::unlink(path.c_str()) == 0 && make();
+  }
+
   std::unique_ptr<ReadEnd> open(const std::string& path) override {
     Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat status {};
@@ -158,15 +221,15 @@ class LocalTree final : public FileTree {
     return std::make_unique<LocalReadEnd>(std::move(file), S_ISREG(status.st_mode));
   }
 
-  std::unique_ptr<WriteEnd> create(const std::string& path,
-                                   const CreateOptions& /*options*/) override {
+  std::unique_ptr<WriteEnd> create(const std::string& path, const CreateOptions& options) override {
     std::string target = path;
     struct stat status {};
     if (::stat(path.c_str(), &status) == 0) {
       if (!S_ISREG(status.st_mode)) {
         Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-        return file.valid() ? std::make_unique<LocalWriteEnd>(std::move(file), std::string(), path)
-                            : nullptr;
+        return file.valid()
+                   ? std::make_unique<LocalWriteEnd>(std::move(file), std::string(), path, false)
+                   : nullptr;
       }
       // A symbolic link stays one; what it points to is replaced.
       if (char* const real = ::realpath(path.c_str(), nullptr); real != nullptr) {
@@ -177,11 +240,14 @@ class LocalTree final : public FileTree {
         return nullptr;
       }
     }
-    std::string temporary = joined_path(parent_path(target), temporary_name());
-    Descriptor file(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const bool stays = !options.resume_key.empty();
+    std::string temporary = joined_path(
+        parent_path(target),
+        stays ? resumable_name(last_name(target) + options.resume_key) : temporary_name());
+    const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (stays ? 0 : O_EXCL);
+    Descriptor file(::open(temporary.c_str(), flags, 0600));
     return file.valid() ? std::make_unique<LocalWriteEnd>(std::move(file), std::move(temporary),
-                                                          std::move(target))
+                                                          std::move(target), stays)
                         : nullptr;
   }
 

@@ -48,11 +48,18 @@ Mount::~Mount() {
   }
 }
 
+Failure last_failure() {
+  const int error = errno;
+  return {.error = error, .detail = needs_detail(error) ? benchfs_error_text() : ""};
+}
+
+void complain_failure(std::string_view doing, const std::string& path, const Failure& failure) {
+  complain("{} {}: {}{}", doing, in_quotes(path), errno_text(failure.error),
+           failure.detail.empty() ? "" : " (" + failure.detail + ")");
+}
+
 void complain_failure(std::string_view doing, const std::string& path) {
-  const int saved = errno;
-  const std::string detail = needs_detail(saved) ? benchfs_error_text() : "";
-  complain("{} {}: {}{}", doing, in_quotes(path), errno_text(saved),
-           detail.empty() ? "" : " (" + detail + ")");
+  complain_failure(doing, path, last_failure());
 }
 
 bool read_directory(benchfs_mount* mount, const std::string& path, std::vector<Entry>& out) {
@@ -70,6 +77,13 @@ bool read_directory(benchfs_mount* mount, const std::string& path, std::vector<E
   errno = saved;
   std::sort(out.begin(), out.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
   return more == 0;
+}
+
+bool read_link(benchfs_mount* mount, const std::string& path, std::string& target) {
+  target.resize(4096);  // One more than a target may have.
+  const ssize_t length = benchfs_readlink(mount, path.c_str(), target.data(), target.size());
+  target.resize(length < 0 ? 0 : static_cast<std::size_t>(length));
+  return length >= 0;
 }
 
 bool is_benchfs_argument(std::string_view argument) noexcept {
@@ -121,6 +135,19 @@ void catch_interrupts() {
 
 bool was_interrupted() noexcept {
   return interrupted != 0;
+}
+
+int exit_status_of(bool fine) noexcept {
+  if (was_interrupted()) {
+    return kExitInterrupted;
+  }
+  return fine ? kExitOk : kExitFailure;
+}
+
+mode_t current_umask() noexcept {
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  return mask;
 }
 
 }  // namespace benchfs::tools

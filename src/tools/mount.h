@@ -2,7 +2,7 @@
 
 // The session that a file command works on, and how its errors are told.
 //
-// Threading: the main thread.
+// Threading: any thread, but for catch_interrupts().
 
 #include <string>
 #include <string_view>
@@ -32,6 +32,17 @@ class Mount {
 /// to say. `doing` is such as "cannot access". Call right after the call that failed.
 void complain_failure(std::string_view doing, const std::string& path);
 
+/// What a call that failed has left behind, to be told later, by another thread too.
+struct Failure {
+  int error = 0;       ///< errno; 0: none.
+  std::string detail;  ///< What the library has to say about it, if errno alone tells too little.
+};
+
+/// Of this thread's last call, which failed.
+Failure last_failure();
+
+void complain_failure(std::string_view doing, const std::string& path, const Failure& failure);
+
 /// One name of a directory.
 struct Entry {
   std::string name;
@@ -40,6 +51,9 @@ struct Entry {
 
 /// All names in a directory, sorted. False with errno set if the list could not be completed.
 bool read_directory(benchfs_mount* mount, const std::string& path, std::vector<Entry>& out);
+
+/// What a symbolic link says. False with errno set.
+bool read_link(benchfs_mount* mount, const std::string& path, std::string& target);
 
 // ---- Paths ----
 
@@ -63,5 +77,11 @@ std::string parent_path(std::string_view path);
 /// From now on SIGINT and SIGTERM only set a flag that long commands look at.
 void catch_interrupts();
 bool was_interrupted() noexcept;
+
+/// The exit status of a command that has done everything, or not.
+int exit_status_of(bool fine) noexcept;
+
+/// Of this process. The main thread's only.
+mode_t current_umask() noexcept;
 
 }  // namespace benchfs::tools

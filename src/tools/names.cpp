@@ -1,9 +1,7 @@
-// mkdir, rmdir, rm, mv, touch, truncate.
+// mkdir, mv, ln, readlink.
 
 #include <cerrno>
-#include <ctime>
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "tools/commands.h"
@@ -13,138 +11,138 @@
 namespace benchfs::tools {
 namespace {
 
-mode_t current_umask() {
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  return mask;
-}
-
 bool is_directory(benchfs_mount* mount, const std::string& path) {
   struct stat status {};
   return benchfs_stat(mount, path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/// Makes a directory and what is missing above it. True if it is there in the end.
-bool make_with_parents(benchfs_mount* mount, const std::string& path, mode_t mode) {
-  for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
-       slash = path.find('/', slash + 1)) {
-    const std::string above = path.substr(0, slash);
-    if (benchfs_mkdir(mount, above.c_str(), 0777 & ~current_umask()) != 0 && errno != EEXIST) {
-      return false;
-    }
-  }
-  if (benchfs_mkdir(mount, path.c_str(), mode) == 0) {
-    return true;
-  }
-  if (errno == EEXIST && is_directory(mount, path)) {
-    return true;
-  }
-  return false;
-}
-
-class Remover {
+class DirectoryMaker {
  public:
-  Remover(benchfs_mount* mount, const RemoveOptions& options) : mount_(mount), options_(options) {}
+  DirectoryMaker(benchfs_mount* mount, const MakeDirectoryOptions& options)
+      : mount_(mount),
+        options_(options),
+        default_mode_(0777 & ~current_umask()),
+        mode_(options.mode.has_value() ? options.mode->apply(default_mode_, true) : default_mode_) {
+  }
 
-  bool remove(const std::string& path) {
-    struct stat status {};
-    if (benchfs_lstat(mount_, path.c_str(), &status) != 0) {
-      if (options_.force && (errno == ENOENT || errno == ENOTDIR)) {
-        return true;
+  /// False with errno set; then `path` is what could not be made.
+  bool make(std::string& path) const {
+    if (!options_.parents) {
+      return made(path, mode_);
+    }
+    for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
+         slash = path.find('/', slash + 1)) {
+      std::string above = path.substr(0, slash);
+      // What is above has to be usable by who makes it, whatever the umask says.
+      if (!made(above, default_mode_ | 0300) && errno != EEXIST) {
+        path = std::move(above);
+        return false;
       }
-      complain_failure("cannot remove", path);
-      return false;
     }
-    if (!S_ISDIR(status.st_mode)) {
-      return remove_file(path);
-    }
-    if (!options_.recursive) {
-      complain("cannot remove {}: {}", in_quotes(path), errno_text(EISDIR));
-      return false;
-    }
-    return remove_tree(path);
+    return made(path, mode_) || (errno == EEXIST && is_directory_or_eexist(path));
   }
 
  private:
-  bool remove_file(const std::string& path) {
-    if (benchfs_unlink(mount_, path.c_str()) != 0 && !(options_.force && errno == ENOENT)) {
-      complain_failure("cannot remove", path);
+  bool made(const std::string& path, mode_t mode) const {
+    if (benchfs_mkdir(mount_, path.c_str(), mode) != 0) {
       return false;
     }
     if (options_.verbose) {
-      say("removed {}\n", in_quotes(path));
+      say("created directory {}\n", in_quotes(path));
     }
     return true;
   }
-
-  bool remove_tree(const std::string& path) {
-    std::vector<Entry> entries;
-    if (!read_directory(mount_, path, entries)) {
-      complain_failure("cannot read directory", path);
-      return false;
-    }
-    bool fine = true;
-    for (const Entry& entry : entries) {
-      if (was_interrupted()) {
-        return false;
-      }
-      const std::string below = joined_path(path, entry.name);
-      const bool removed =
-          S_ISDIR(entry.attributes.st_mode) ? remove_tree(below) : remove_file(below);
-      fine = removed && fine;
-    }
-    if (!fine) {
-      return false;
-    }
-    if (benchfs_rmdir(mount_, path.c_str()) != 0) {
-      complain_failure("cannot remove", path);
-      return false;
-    }
-    if (options_.verbose) {
-      say("removed directory {}\n", in_quotes(path));
-    }
-    return true;
+  bool is_directory_or_eexist(const std::string& path) const {
+    const bool is = is_directory(mount_, path);
+    errno = EEXIST;
+    return is;
   }
 
   benchfs_mount* mount_;
-  const RemoveOptions& options_;
+  const MakeDirectoryOptions& options_;
+  const mode_t default_mode_;
+  const mode_t mode_;
 };
 
-/// The root, and what only stands for another directory, cannot be meant.
-bool may_be_removed(const std::string& path) {
-  const std::string name = last_name(path);
-  if (name == "/" || name == "." || name == "..") {
-    complain("refusing to remove {}", in_quotes(path));
+/// What `mv` and `ln` are told: sources, and where they go.
+struct Destination {
+  std::vector<std::string> sources;
+  std::string path;
+  bool is_directory = false;
+
+  std::string of(const std::string& source) const {
+    return is_directory ? joined_path(path, last_name(source)) : path;
+  }
+};
+
+/// False after a complaint.
+bool find_destination(benchfs_mount* mount, std::vector<std::string> paths, const std::string& into,
+                      bool no_directory, Destination& out) {
+  if (into.empty() && paths.size() < 2) {
+    complain("missing destination behind {}", in_quotes(paths.front()));
     return false;
+  }
+  if (into.empty()) {
+    out.path = benchfs_path(paths.back());
+    paths.pop_back();
+  } else {
+    out.path = benchfs_path(into);
+  }
+  out.is_directory = !no_directory && is_directory(mount, out.path);
+  if (!out.is_directory && (paths.size() > 1 || !into.empty())) {
+    complain("target {}: {}", in_quotes(out.path), errno_text(ENOTDIR));
+    return false;
+  }
+  out.sources = std::move(paths);
+  return true;
+}
+
+bool move_one(benchfs_mount* mount, const MoveOptions& options, const std::string& from,
+              const std::string& to) {
+  struct stat source {};
+  struct stat there {};
+  if (benchfs_lstat(mount, from.c_str(), &source) != 0) {
+    complain_failure("cannot stat", from);
+    return false;
+  }
+  if (benchfs_lstat(mount, to.c_str(), &there) == 0) {
+    if (options.no_clobber) {
+      return true;
+    }
+    if (there.st_ino == source.st_ino) {
+      complain("{} and {} are the same file", in_quotes(from), in_quotes(to));
+      return false;
+    }
+  }
+  if (benchfs_rename(mount, from.c_str(), to.c_str()) != 0) {
+    complain_failure(fmt::format("cannot move {} to", in_quotes(from)), to);
+    return false;
+  }
+  if (options.verbose) {
+    say("renamed {} -> {}\n", in_quotes(from), in_quotes(to));
   }
   return true;
 }
 
-int exit_status_of(bool fine) {
-  if (was_interrupted()) {
-    return kExitInterrupted;
+bool link_one(benchfs_mount* mount, const LinkOptions& options, const std::string& target,
+              const std::string& path) {
+  if (options.force) {
+    struct stat there {};
+    // A directory stays: unlink refuses it, and symlink says that it is there.
+    if (benchfs_lstat(mount, path.c_str(), &there) == 0 && !S_ISDIR(there.st_mode) &&
+        benchfs_unlink(mount, path.c_str()) != 0 && errno != ENOENT) {
+      complain_failure("cannot remove", path);
+      return false;
+    }
   }
-  return fine ? kExitOk : kExitFailure;
-}
-
-/// Creates the file if it is not there and that is wanted. True if it is there in the end, or need
-/// not be.
-bool ensure_file(benchfs_mount* mount, const std::string& path, bool no_create, bool& is_there) {
-  struct stat status {};
-  is_there = benchfs_stat(mount, path.c_str(), &status) == 0;
-  if (is_there) {
-    return true;
-  }
-  if (errno != ENOENT) {
+  if (benchfs_symlink(mount, target.c_str(), path.c_str()) != 0) {
+    complain_failure("failed to create symbolic link", path);
     return false;
   }
-  if (no_create) {
-    return true;
+  if (options.verbose) {
+    say("{} -> {}\n", in_quotes(path), in_quotes(target));
   }
-  benchfs_file* file =
-      benchfs_open(mount, path.c_str(), O_WRONLY | O_CREAT, 0666 & ~current_umask(), nullptr);
-  is_there = file != nullptr;
-  return is_there && benchfs_close(file) == 0;
+  return true;
 }
 
 }  // namespace
@@ -154,45 +152,12 @@ int make_directories(const std::string& session, const MakeDirectoryOptions& opt
   if (!mount.joined()) {
     return kExitFailure;
   }
+  const DirectoryMaker maker(mount.get(), options);
   bool fine = true;
   for (const std::string& argument : options.paths) {
-    const std::string path = benchfs_path(argument);
-    const mode_t mode = options.mode & ~current_umask();
-    const bool made = options.parents ? make_with_parents(mount.get(), path, mode)
-                                      : benchfs_mkdir(mount.get(), path.c_str(), mode) == 0;
-    if (!made) {
+    std::string path = benchfs_path(argument);
+    if (!maker.make(path)) {
       complain_failure("cannot create directory", path);
-      fine = false;
-    }
-  }
-  return exit_status_of(fine);
-}
-
-int remove(const std::string& session, const RemoveOptions& options) {
-  const Mount mount(session);
-  if (!mount.joined()) {
-    return kExitFailure;
-  }
-  catch_interrupts();
-  Remover remover(mount.get(), options);
-  bool fine = true;
-  for (const std::string& argument : options.paths) {
-    const std::string path = benchfs_path(argument);
-    fine = may_be_removed(path) && remover.remove(path) && fine;
-  }
-  return exit_status_of(fine);
-}
-
-int remove_directories(const std::string& session, const std::vector<std::string>& paths) {
-  const Mount mount(session);
-  if (!mount.joined()) {
-    return kExitFailure;
-  }
-  bool fine = true;
-  for (const std::string& argument : paths) {
-    const std::string path = benchfs_path(argument);
-    if (benchfs_rmdir(mount.get(), path.c_str()) != 0) {
-      complain_failure("failed to remove", path);
       fine = false;
     }
   }
@@ -201,66 +166,68 @@ int remove_directories(const std::string& session, const std::vector<std::string
 
 int move(const std::string& session, const MoveOptions& options) {
   const Mount mount(session);
-  if (!mount.joined()) {
-    return kExitFailure;
-  }
-  const std::string destination = benchfs_path(options.paths.back());
-  const bool into = is_directory(mount.get(), destination);
-  if (options.paths.size() > 2 && !into) {
-    complain("target {}: {}", in_quotes(destination), errno_text(ENOTDIR));
+  Destination destination;
+  if (!mount.joined() || !find_destination(mount.get(), options.paths, options.into,
+                                           options.no_directory, destination)) {
     return kExitFailure;
   }
   bool fine = true;
-  for (std::size_t i = 0; i + 1 < options.paths.size(); ++i) {
-    const std::string from = benchfs_path(options.paths[i]);
-    const std::string to = into ? joined_path(destination, last_name(from)) : destination;
-    if (benchfs_rename(mount.get(), from.c_str(), to.c_str()) != 0) {
-      complain_failure(fmt::format("cannot move {} to", in_quotes(from)), to);
-      fine = false;
-    } else if (options.verbose) {
-      say("renamed {} -> {}\n", in_quotes(from), in_quotes(to));
-    }
+  for (const std::string& source : destination.sources) {
+    const std::string from = benchfs_path(source);
+    fine = move_one(mount.get(), options, from, destination.of(from)) && fine;
   }
   return exit_status_of(fine);
 }
 
-int touch(const std::string& session, const TouchOptions& options) {
+int make_links(const std::string& session, const LinkOptions& options) {
+  if (!options.symbolic) {
+    complain("hard links are not supported; ln -s makes symbolic ones");
+    return kExitFailure;
+  }
   const Mount mount(session);
   if (!mount.joined()) {
     return kExitFailure;
   }
-  const timespec now[2] = {{.tv_sec = 0, .tv_nsec = UTIME_NOW},
-                           {.tv_sec = 0, .tv_nsec = UTIME_NOW}};
+  std::vector<std::string> paths = options.paths;
+  if (options.into.empty() && paths.size() == 1) {
+    paths.emplace_back("/");  // As ln makes it in the working directory.
+  }
+  Destination destination;
+  if (!find_destination(mount.get(), std::move(paths), options.into, options.no_directory,
+                        destination)) {
+    return kExitFailure;
+  }
   bool fine = true;
-  for (const std::string& argument : options.paths) {
-    const std::string path = benchfs_path(argument);
-    bool is_there = false;
-    if (!ensure_file(mount.get(), path, options.no_create, is_there) ||
-        (is_there && benchfs_utimens(mount.get(), path.c_str(), now) != 0)) {
-      complain_failure("cannot touch", path);
-      fine = false;
-    }
+  for (const std::string& target : destination.sources) {
+    // What a link says is no path of ours: it stays as it was written, but for "benchfs:".
+    const std::string said = is_benchfs_argument(target) ? benchfs_path(target) : target;
+    fine = link_one(mount.get(), options, said, destination.of(said)) && fine;
   }
   return exit_status_of(fine);
 }
 
-int truncate(const std::string& session, const TruncateOptions& options) {
+int show_links(const std::string& session, const ReadLinkOptions& options) {
   const Mount mount(session);
   if (!mount.joined()) {
     return kExitFailure;
   }
+  const bool without_end = options.no_newline && options.paths.size() == 1;
   bool fine = true;
   for (const std::string& argument : options.paths) {
     const std::string path = benchfs_path(argument);
-    bool is_there = false;
-    if (!ensure_file(mount.get(), path, options.no_create, is_there)) {
-      complain_failure("cannot open", path);
+    std::string target;
+    if (!read_link(mount.get(), path, target)) {
+      // As readlink: what is no link is told by the exit status alone. Trouble is told always.
+      if (options.verbose || (errno != EINVAL && errno != ENOENT && errno != ENOTDIR)) {
+        complain_failure("cannot read symbolic link", path);
+      }
       fine = false;
-    } else if (is_there &&
-               benchfs_truncate(mount.get(), path.c_str(), static_cast<off_t>(options.size)) != 0) {
-      complain_failure("failed to truncate", path);
-      fine = false;
+      continue;
     }
+    if (!without_end) {
+      target += options.ends_with_nul ? '\0' : '\n';
+    }
+    say_text(target);
   }
   return exit_status_of(fine);
 }

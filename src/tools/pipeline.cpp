@@ -31,13 +31,13 @@ void Pipeline::abandon(ReadEnd& from, WriteEnd& to) {
 }
 
 Pipeline::Outcome Pipeline::run(ReadEnd& from, WriteEnd& to, std::uint64_t size_max,
-                                std::uint64_t& moved, Progress& progress) {
+                                std::uint64_t& moved, Progress& progress, const Extras& extras) {
   // The slots are used in turn, and so the pieces keep their order: half of them read ahead while
   // what the other half read is written.
   constexpr std::size_t kAhead = kPieces / 2;
-  std::size_t begun = 0;     // Pieces whose read was begun.
-  std::size_t passed = 0;    // Pieces that were read, and whose write was begun.
-  std::uint64_t offset = 0;  // Of the next piece.
+  std::size_t begun = 0;                // Pieces whose read was begun.
+  std::size_t passed = 0;               // Pieces that were read, and whose write was begun.
+  std::uint64_t offset = extras.begin;  // Of the next piece.
   bool at_end = false;
   const auto slot_of = [this](std::size_t piece) -> Slot& { return slots_[piece % kPieces]; };
   const auto fail = [&](Outcome outcome) {
@@ -84,6 +84,9 @@ Pipeline::Outcome Pipeline::run(ReadEnd& from, WriteEnd& to, std::uint64_t size_
     at_end = slot.piece.length < wanted;
     if (slot.piece.length == 0) {
       continue;
+    }
+    if (extras.digest != nullptr) {
+      extras.digest->add({slot.piece.data, slot.piece.length});
     }
     if (!to.begin_write(slot.piece)) {
       return fail(Outcome::kWriteFailed);

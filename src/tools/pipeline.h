@@ -2,13 +2,14 @@
 
 // Moves the bytes of one file, with several transfers in flight on both sides.
 //
-// Threading: the main thread.
+// Threading: one thread at a time; each of several has its own.
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "tools/digest.h"
 #include "tools/file_tree.h"
 #include "tools/progress.h"
 
@@ -21,11 +22,21 @@ class Pipeline {
 
   enum class Outcome { kDone, kReadFailed, kWriteFailed, kInterrupted };
 
+  /// What a run does beside copying from the start.
+  struct Extras {
+    std::uint64_t begin = 0;   ///< Where it begins instead.
+    Digest* digest = nullptr;  ///< Gets what was read, in order; borrowed.
+  };
+
   /// Copies from the start to `size_max` or the end of `from`, whichever comes first, and adds what
   /// was moved to `moved`. The first short read is the end, whatever a file that grows has behind.
   /// On a failure errno says why; nothing is in flight any more when this returns.
   Outcome run(ReadEnd& from, WriteEnd& to, std::uint64_t size_max, std::uint64_t& moved,
-              Progress& progress);
+              Progress& progress, const Extras& extras);
+  Outcome run(ReadEnd& from, WriteEnd& to, std::uint64_t size_max, std::uint64_t& moved,
+              Progress& progress) {
+    return run(from, to, size_max, moved, progress, Extras{});
+  }
 
  private:
   struct Slot {

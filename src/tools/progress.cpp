@@ -61,15 +61,22 @@ std::string Progress::line(const std::string& name, std::uint64_t done, std::uin
                      std::string(room - filled, ' '), rest);
 }
 
-void Progress::begin(const std::string& name, std::uint64_t size) {
+void Progress::expect(std::uint64_t size) {
+  const std::lock_guard lock(mutex_);
+  if (file_count_++ == 0) {
+    begun_ = std::chrono::steady_clock::now();
+    shown_ = begun_;
+  }
+  size_ += size;
+}
+
+void Progress::begin(const std::string& name) {
+  const std::lock_guard lock(mutex_);
   name_ = name;
-  size_ = size;
-  done_ = 0;
-  begun_ = std::chrono::steady_clock::now();
-  shown_ = begun_;
 }
 
 void Progress::add(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
   done_ += bytes;
   const auto interval = style_ == Style::kBar ? kBarInterval : kLineInterval;
   if (style_ != Style::kNone && std::chrono::steady_clock::now() - shown_ >= interval) {
@@ -77,26 +84,37 @@ void Progress::add(std::uint64_t bytes) {
   }
 }
 
-void Progress::end(bool copied) {
-  if (style_ == Style::kNone) {
+void Progress::end(std::uint64_t left_out) {
+  const std::lock_guard lock(mutex_);
+  ++ended_count_;
+  size_ -= std::min(size_, left_out);
+}
+
+void Progress::finish(bool fine) {
+  const std::lock_guard lock(mutex_);
+  if (style_ == Style::kNone || file_count_ == 0) {
     return;
   }
-  if (copied) {
+  if (fine) {
     show(true);
   } else if (style_ == Style::kBar) {
     std::fputs("\r\033[K", stderr);
   }
 }
 
+std::string Progress::label() const {
+  return file_count_ < 2 ? name_ : fmt::format("{} of {} files", ended_count_, file_count_);
+}
+
 void Progress::show(bool last) {
   shown_ = std::chrono::steady_clock::now();
   const double seconds = std::chrono::duration<double>(shown_ - begun_).count();
   if (style_ == Style::kLines) {
-    std::fprintf(stderr, "%s\n", line(name_, done_, size_, seconds, kWidthDefault).c_str());
+    std::fprintf(stderr, "%s\n", line(label(), done_, size_, seconds, kWidthDefault).c_str());
     return;
   }
-  std::fprintf(stderr, "\r%s\033[K%s", line(name_, done_, size_, seconds, terminal_width()).c_str(),
-               last ? "\n" : "");
+  std::fprintf(stderr, "\r%s\033[K%s",
+               line(label(), done_, size_, seconds, terminal_width()).c_str(), last ? "\n" : "");
   std::fflush(stderr);
 }
 

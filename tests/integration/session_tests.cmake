@@ -94,6 +94,7 @@ endfunction()
 
 add_subdirectory(integration/client)
 add_subdirectory(integration/compat)
+add_subdirectory(integration/files)
 add_subdirectory(conformance)
 add_subdirectory(model)
 add_subdirectory(fuse)

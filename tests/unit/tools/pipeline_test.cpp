@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -60,6 +61,8 @@ class MemoryTarget final : public WriteEnd {
     content.append(reinterpret_cast<const char*>(piece.data), piece.length);
     return true;
   }
+  std::unique_ptr<ReadEnd> read_back() override { return nullptr; }
+  void discard() override {}
   bool commit(const struct stat& /*like*/) override { return true; }
 
   std::string content;
