@@ -189,11 +189,17 @@ class CommandLine {
     CLI::App& command =
         *add("down", "Stop the servers and remove what is left of the session", [this] {
           down_.session = session_;
-          return down(down_);
+          return down(down_, surroundings_);
         });
     command.add_flag("--force", down_.force, "Kill at once");
     command.add_flag("--keep", down_.keep,
                      "Leave the stores: benchfs up goes on with the session's files");
+    command.add_flag("--here", down_.here,
+                     "Only what is on this node, by force: for a node that is leaving the job");
+    command
+        .add_option("--store", down_.store,
+                    "Remove the stores of dead servers in this directory too, whosever they are")
+        ->type_name("DIR");
     add_time(command, "--timeout", down_.patience,
              "How long servers may take to stop in order before they are killed (default: 10s)");
   }

@@ -51,10 +51,13 @@ struct DownOptions {
       10'000};         ///< For an orderly stop, before processes are killed.
   bool force = false;  ///< Kill at once.
   bool keep = false;   ///< Leave the stores, for an `up` to go on with.
+  bool here = false;   ///< Only what is on this node, and at once.
+  std::string store;   ///< Remove what stores are in this directory too; empty: only known ones.
 };
 
-/// Stops what runs and removes what is left of the session, whatever state it is in. Idempotent.
-int down(const DownOptions& options);
+/// Stops what runs and removes what is left of the session, whatever state it is in: on this node
+/// and, inside a Slurm job, on the job's others. Idempotent.
+int down(const DownOptions& options, const Surroundings& surroundings);
 
 struct RestartOptions {
   std::string session;

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <optional>
 #include <set>
+#include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -49,9 +52,15 @@ void signal_all(const SessionPlace& place, int number, TeardownResult& result) {
   }
 }
 
+void clear(OtherNodes& others, TeardownResult& result) {
+  if (const auto once = std::exchange(others.clear, nullptr)) {
+    once(result);
+  }
+}
+
 /// True if nothing of the session runs here any more.
 bool stop_in_order(const SessionPlace& place, Deadline deadline, Remains remains,
-                   TeardownResult& result) {
+                   OtherNodes& others, TeardownResult& result) {
   if (!place.session) {
     return living_processes(place).empty();
   }
@@ -65,8 +74,11 @@ bool stop_in_order(const SessionPlace& place, Deadline deadline, Remains remains
   if (agreed == 0) {
     return living_processes(place).empty();  // Nothing will end by itself.
   }
-  result.done.push_back(
-      fmt::format("{} of {} servers stopped in order", agreed, place.session->servers.size()));
+  const std::size_t count = place.session->servers.size();
+  result.done.push_back(fmt::format("{} of {} servers stopped in order", agreed, count));
+  if (agreed < count) {
+    clear(others, result);  // mpirun does not end before all of its processes have.
+  }
   return wait_until_empty(place, deadline);
 }
 
@@ -185,17 +197,20 @@ void remove_what_is_left(const SessionPlace& place, Remains remains, TeardownRes
 }  // namespace
 
 TeardownResult tear_down(const SessionPlace& place, Manner manner,
-                         std::chrono::milliseconds patience, Remains remains) {
+                         std::chrono::milliseconds patience, Remains remains, OtherNodes others) {
   TeardownResult result;
+  const bool can_clear = others.clear != nullptr;
   const bool in_order =
-      manner == Manner::kOrderly && stop_in_order(place, after(patience), remains, result);
-  if (!in_order && !stop_by_force(place, result)) {
+      manner == Manner::kOrderly && stop_in_order(place, after(patience), remains, others, result);
+  const bool ended = in_order || stop_by_force(place, result);
+  clear(others, result);
+  if (!ended) {
     for (const ProcessId process : living_processes(place)) {
       result.failures.push_back(fmt::format("process {} survives SIGKILL", process.pid));
     }
     return result;
   }
-  if (!in_order) {
+  if (!in_order && !can_clear && others.concern_us) {
     const std::string hosts = remote_hosts(place);
     if (!hosts.empty() && remains == Remains::kNothing) {
       result.done.push_back(
@@ -204,6 +219,23 @@ TeardownResult tear_down(const SessionPlace& place, Manner manner,
   }
   remove_what_is_left(place, remains, result);
   return result;
+}
+
+void remove_stores_in(const std::string& store, TeardownResult& result) {
+  Removed removed;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(store, ignored)) {
+    if (entry.path().filename().string().rfind("server-", 0) == 0) {
+      remove_store(entry.path().string(), std::nullopt, removed);
+    }
+  }
+  ::rmdir(store.c_str());  // Fails if something is in it, which then is not ours.
+  for (const std::string& thing : removed.things) {
+    result.done.push_back("removed " + thing);
+  }
+  for (const std::string& thing : removed.kept) {
+    result.failures.push_back("left " + thing);
+  }
 }
 
 }  // namespace benchfs::launcher
