@@ -174,6 +174,9 @@ class CommandLine {
         ->check(CLI::ExistingFile)
         ->type_name("FILE");
     command.add_flag_callback(
+        "--temporary", [this] { up_.server_options.emplace_back("--temporary"); },
+        "Servers that a signal stops remove their stores too: for jobs that may be cancelled");
+    command.add_flag_callback(
         "--discard", [this] { up_.server_options.emplace_back("--discard"); },
         "Remove what dead servers left in the stores, instead of going on with it");
     command.add_flag("--replace", up_.replace, "Clear a stale session first, with its data");
@@ -196,6 +199,8 @@ class CommandLine {
                      "Leave the stores: benchfs up goes on with the session's files");
     command.add_flag("--here", down_.here,
                      "Only what is on this node, by force: for a node that is leaving the job");
+    command.add_option("--launch", down_.launch_id, "With --here: what `up` called the launch")
+        ->group("");
     command
         .add_option("--store", down_.store,
                     "Remove the stores of dead servers in this directory too, whosever they are")

@@ -26,8 +26,10 @@ OtherNodes other_nodes(const DownOptions& options, const SessionPlace& place,
   if (!job) {
     return {.clear = nullptr, .concern_us = !options.here};
   }
-  Clearing clearing{
-      .session = options.session, .store = options.store, .keep_stores = options.keep};
+  Clearing clearing{.session = options.session,
+                    .launch_id = place.record ? place.record->launch_id : "",
+                    .store = options.store,
+                    .keep_stores = options.keep};
   // All that is in a directory which was made for this session is of this session.
   if (clearing.store.empty() && place.record && place.record->store_made) {
     clearing.store = place.record->store;
@@ -91,7 +93,10 @@ int down(const DownOptions& given, const Surroundings& surroundings) {
                                                   : tools::errno_text(errno));
     return tools::kExitFailure;
   }
-  const SessionPlace place = inspect(directory);
+  SessionPlace place = inspect(directory);
+  if (!options.launch_id.empty()) {
+    place.launch_ids.push_back(options.launch_id);
+  }
   if (place.is_empty()) {
     say("benchfs: no session at {}: nothing to do\n", directory);
     return finish_without_session(options);

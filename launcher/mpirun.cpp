@@ -75,7 +75,13 @@ MpirunPlan plan_mpirun(const MpirunInput& input) {
   if (!has_btl) {
     add({"--mca", "btl", "self,tcp"});
   }
-  add({"--mca", "orte_tmpdir_base", input.mpi_directory});
+  const bool temporary = std::find(options.server_options.begin(), options.server_options.end(),
+                                   "--temporary") != options.server_options.end();
+  // Else mpirun's own place, which it clears on every node: nobody may be left to remove ours
+  // there.
+  if (!temporary) {
+    add({"--mca", "orte_tmpdir_base", input.mpi_directory});
+  }
   if (!options.hostfile.empty()) {
     add({"--hostfile", options.hostfile});
   }

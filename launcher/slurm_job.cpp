@@ -102,6 +102,9 @@ std::vector<std::string> plan_clearing(const SlurmJob& job, const Clearing& clea
     argv.push_back("--exclude=" + job.here);
   }
   argv.insert(argv.end(), {program, "down", "--here", "--session", clearing.session});
+  if (!clearing.launch_id.empty()) {
+    argv.insert(argv.end(), {"--launch", clearing.launch_id});
+  }
   if (!clearing.store.empty()) {
     argv.insert(argv.end(), {"--store", clearing.store});
   }

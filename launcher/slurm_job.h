@@ -31,6 +31,7 @@ std::vector<std::string> with_slurm_step(std::vector<std::string> environment);
 /// What the other nodes are to forget.
 struct Clearing {
   std::string session;
+  std::string launch_id;  ///< Empty: not known.
   std::string store;  ///< Its stores go too, whosever they are; empty: those of the session only.
   bool keep_stores = false;
 };

@@ -202,12 +202,11 @@ TeardownResult tear_down(const SessionPlace& place, Manner manner,
   const bool can_clear = others.clear != nullptr;
   const bool in_order =
       manner == Manner::kOrderly && stop_in_order(place, after(patience), remains, others, result);
-  const bool ended = in_order || stop_by_force(place, result);
-  clear(others, result);
-  if (!ended) {
+  if (!in_order && !stop_by_force(place, result)) {
     for (const ProcessId process : living_processes(place)) {
       result.failures.push_back(fmt::format("process {} survives SIGKILL", process.pid));
     }
+    clear(others, result);
     return result;
   }
   if (!in_order && !can_clear && others.concern_us) {
@@ -218,6 +217,7 @@ TeardownResult tear_down(const SessionPlace& place, Manner manner,
     }
   }
   remove_what_is_left(place, remains, result);
+  clear(others, result);  // Last, as Slurm may have run out of patience with the job.
   return result;
 }
 

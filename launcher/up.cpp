@@ -334,6 +334,7 @@ class Launch {
       return {};
     }
     const Clearing clearing{.session = options_.session,
+                            .launch_id = record_.launch_id,
                             .store = record_.store_made ? record_.store : "",
                             .keep_stores = remains == Remains::kStores};
     return {.clear =

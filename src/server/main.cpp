@@ -100,6 +100,9 @@ void serve_and_withdraw(Process& process, const Config& config, ServerId self,
   const bool is_last = presence.leave();
   if (process.session_is_over() || is_last) {
     session::withdraw_session(session_directory, session_id);
+    if (config.temporary) {
+      ::rmdir(session_directory.c_str());  // Not empty where the launcher is.
+    }
   }
   process.end();
 }
