@@ -50,9 +50,8 @@ as_user() {
 make_own() {
   if mkdir -m 700 "$1" 2> /dev/null; then
     chown --no-dereference "$SLURM_JOB_UID:$SLURM_JOB_GID" "$1"
-  elif [[ -L $1 || ! -d $1 || $(stat -c %u "$1") != "$SLURM_JOB_UID" ]]; then
-    say "cannot make the directory $1; its parent has to exist, and nothing else to have this name"
-    return 1
+  else
+    [[ ! -L $1 && -d $1 && $(stat -c %u "$1") == "$SLURM_JOB_UID" ]]
   fi
 }
 

@@ -33,9 +33,6 @@ Epilog=@BASE@/hooks/epilog
                               f"export BENCHFS_SLURM_CONF={hooks}/conf\nexec {cls.cluster.scripts}/{hook}\n")
             script.chmod(0o755)
         hooks.chmod(0o1777)
-        # The directory for sessions stays once it was made.
-        for node in cls.cluster.nodes:
-            cls.cluster.on(node, "mkdir", "/run/benchfs")
 
     def setUp(self):
         self.settings()
@@ -69,12 +66,6 @@ Epilog=@BASE@/hooks/epilog
         job = self.submit("sh", "-c", "echo [$BENCHFS_SESSION]; pgrep -x benchfsd; ls /run/benchfs", options=())
         self.expect(job, "COMPLETED")
         self.assertEqual(job.output().split(), ["[]"] * 2 * len(self.cluster.nodes))
-
-
-class AdministratorWayInTrouble(AdministratorWay):
-    test_the_example_exchanges_data_over_all_nodes = None
-    test_mpirun_and_the_script_itself_have_the_session = None
-    test_a_job_that_does_not_ask_gets_none = None
 
     def test_a_job_whose_servers_cannot_start_is_cancelled_and_told_why(self):
         self.settings(stores="/tmp/missing")
@@ -135,7 +126,6 @@ class AdministratorWayInTrouble(AdministratorWay):
         job.wait_for("ok    the file closes")
         self.cluster.command("crash", "n2")
         self.cluster.command("boot", "n2")
-        self.cluster.on("n2", "mkdir", "/run/benchfs")
         self.expect(job, "NODE_FAIL")
 
 
