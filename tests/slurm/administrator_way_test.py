@@ -63,7 +63,8 @@ Epilog=@BASE@/hooks/epilog
         self.assertRegex(job.output(), rf"-rw------- 1 {fixture.USER_ID} {fixture.USER_ID} .* session\n")
 
     def test_a_job_that_does_not_ask_gets_none(self):
-        job = self.submit("sh", "-c", "echo [$BENCHFS_SESSION$(pgrep -x benchfsd)]", options=())
+        job = self.submit("sh", "-c", "echo [$BENCHFS_SESSION$(pgrep -x benchfsd)]",
+                          options=("--comment", "nothing of ours"))
         self.expect(job, "COMPLETED", 0)
         self.assertEqual(job.output().splitlines().count("[]"), 2 * len(self.cluster.nodes), job.output())
 
