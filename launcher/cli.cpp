@@ -179,6 +179,9 @@ class CommandLine {
         ->check(CLI::ExistingFile)
         ->type_name("FILE");
     command.add_flag_callback(
+        "--temporary", [this] { up_.server_options.emplace_back("--temporary"); },
+        "Servers that a signal stops remove their stores too: for jobs that may be cancelled");
+    command.add_flag_callback(
         "--discard", [this] { up_.server_options.emplace_back("--discard"); },
         "Remove what dead servers left in the stores, instead of going on with it");
     command.add_flag("--replace", up_.replace, "Clear a stale session first, with its data");
@@ -194,11 +197,19 @@ class CommandLine {
     CLI::App& command =
         *add("down", "Stop the servers and remove what is left of the session", [this] {
           down_.session = session_;
-          return down(down_);
+          return down(down_, surroundings_);
         });
     command.add_flag("--force", down_.force, "Kill at once");
     command.add_flag("--keep", down_.keep,
                      "Leave the stores: benchfs up goes on with the session's files");
+    command.add_flag("--here", down_.here,
+                     "Only what is on this node, by force: for a node that is leaving the job");
+    command.add_option("--launch", down_.launch_id, "With --here: what `up` called the launch")
+        ->group("");
+    command
+        .add_option("--store", down_.store,
+                    "Remove the stores of dead servers in this directory too, whosever they are")
+        ->type_name("DIR");
     add_time(command, "--timeout", down_.patience,
              "How long servers may take to stop in order before they are killed (default: 10s)");
   }

@@ -48,13 +48,17 @@ int up(const UpOptions& options, const Surroundings& surroundings);
 struct DownOptions {
   std::string session;
   std::chrono::milliseconds patience{
-      10'000};         ///< For an orderly stop, before processes are killed.
-  bool force = false;  ///< Kill at once.
-  bool keep = false;   ///< Leave the stores, for an `up` to go on with.
+      10'000};            ///< For an orderly stop, before processes are killed.
+  bool force = false;     ///< Kill at once.
+  bool keep = false;      ///< Leave the stores, for an `up` to go on with.
+  bool here = false;      ///< Only what is on this node, and at once.
+  std::string launch_id;  ///< With `here`: of the launch, where nothing on this node tells it.
+  std::string store;      ///< Remove what stores are in this directory too; empty: only known ones.
 };
 
-/// Stops what runs and removes what is left of the session, whatever state it is in. Idempotent.
-int down(const DownOptions& options);
+/// Stops what runs and removes what is left of the session, whatever state it is in: on this node
+/// and, inside a Slurm job, on the job's others. Idempotent.
+int down(const DownOptions& options, const Surroundings& surroundings);
 
 struct RestartOptions {
   std::string session;

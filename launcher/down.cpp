@@ -1,4 +1,5 @@
 #include <cerrno>
+#include <filesystem>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include "launcher/commands.h"
 #include "launcher/mounts.h"
 #include "launcher/servers.h"
+#include "launcher/slurm_job.h"
 #include "launcher/teardown.h"
 #include "tools/console.h"
 
@@ -31,14 +33,63 @@ int clear_mounts(const std::string& directory) {
   return mounts.failures.empty() ? tools::kExitOk : tools::kExitFailure;
 }
 
+/// What srun may take to start on the other nodes, and `down --here` to kill there.
+constexpr std::chrono::milliseconds kClearingTime{20'000};
+
+OtherNodes other_nodes(const DownOptions& options, const SessionPlace& place,
+                       const Surroundings& surroundings) {
+  const auto job = options.here ? std::nullopt : find_slurm_job(surroundings);
+  if (!job) {
+    return {.clear = nullptr, .concern_us = !options.here};
+  }
+  Clearing clearing{.session = options.session,
+                    .launch_id = place.record ? place.record->launch_id : "",
+                    .store = options.store,
+                    .keep_stores = options.keep};
+  // All that is in a directory which was made for this session is of this session.
+  if (clearing.store.empty() && place.record && place.record->store_made) {
+    clearing.store = place.record->store;
+  }
+  return {.clear =
+              [job = *job, clearing, &surroundings](TeardownResult& result) {
+                clear_other_nodes(job, clearing, surroundings, kClearingTime, result);
+              },
+          .concern_us = true};
+}
+
+/// The session is gone, or there was none; stores may still lie where the user says.
+int finish_without_session(const DownOptions& options) {
+  if (options.store.empty() || options.keep) {
+    return tools::kExitOk;
+  }
+  TeardownResult result;
+  remove_stores_in(options.store, result);
+  for (const std::string& line : result.done) {
+    say("benchfs: {}\n", line);
+  }
+  for (const std::string& line : result.failures) {
+    complain("{}", line);
+  }
+  return result.failures.empty() ? tools::kExitOk : tools::kExitFailure;
+}
+
 }  // namespace
 
-int down(const DownOptions& options) {
+int down(const DownOptions& given, const Surroundings& surroundings) {
+  DownOptions options = given;
+  // Other nodes have other working directories.
+  options.session = std::filesystem::absolute(given.session).lexically_normal().string();
+  if (!given.store.empty()) {
+    options.store = std::filesystem::absolute(given.store).lexically_normal().string();
+  }
+
   const std::string& directory = options.session;
   struct stat status {};
   if (::stat(directory.c_str(), &status) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) {
-      return clear_mounts(directory);
+      const int cleared = clear_mounts(directory);
+      const int finished = finish_without_session(options);
+      return cleared == tools::kExitOk ? finished : cleared;
     }
     complain("cannot access {}: {}", tools::in_quotes(directory), tools::errno_text(errno));
     return tools::kExitFailure;
@@ -59,18 +110,27 @@ int down(const DownOptions& options) {
                                                   : tools::errno_text(errno));
     return tools::kExitFailure;
   }
-  const SessionPlace place = inspect(directory);
+  SessionPlace place = inspect(directory);
+  if (!options.launch_id.empty()) {
+    place.launch_ids.push_back(options.launch_id);
+  }
   if (place.is_empty()) {
-    return clear_mounts(directory);
+    const int cleared = clear_mounts(directory);
+    const int finished = finish_without_session(options);
+    return cleared == tools::kExitOk ? finished : cleared;
   }
   for (const std::string& trouble : {place.session_trouble, place.record_trouble}) {
     if (!trouble.empty()) {
       complain("{}; going on without it", trouble);
     }
   }
-  const TeardownResult result =
-      tear_down(place, options.force ? Manner::kForced : Manner::kOrderly, options.patience,
-                options.keep ? Remains::kStores : Remains::kNothing);
+  TeardownResult result =
+      tear_down(place, options.force || options.here ? Manner::kForced : Manner::kOrderly,
+                options.patience, options.keep ? Remains::kStores : Remains::kNothing,
+                other_nodes(options, place, surroundings));
+  if (!options.store.empty() && !options.keep && result.failures.empty()) {
+    remove_stores_in(options.store, result);
+  }
   for (const std::string& line : result.done) {
     say("benchfs: {}\n", line);
   }

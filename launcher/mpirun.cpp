@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/parse.h"
+#include "launcher/slurm_job.h"
 
 namespace benchfs::launcher {
 namespace {
@@ -40,7 +41,7 @@ MpirunPlan plan_mpirun(const MpirunInput& input) {
   bool has_pml = false;
   bool has_btl = false;
   std::vector<std::string> forwarded;
-  for (const std::string& variable : input.surroundings->environment) {
+  for (const std::string& variable : with_slurm_step(input.surroundings->environment)) {
     const std::string_view name = name_of_variable(variable);
     // The list of variables to forward cannot be mixed with -x, which is used below.
     if (is_of_another_job(name) || name == "OMPI_MCA_mca_base_env_list" ||
@@ -74,7 +75,13 @@ MpirunPlan plan_mpirun(const MpirunInput& input) {
   if (!has_btl) {
     add({"--mca", "btl", "self,tcp"});
   }
-  add({"--mca", "orte_tmpdir_base", input.mpi_directory});
+  const bool temporary = std::find(options.server_options.begin(), options.server_options.end(),
+                                   "--temporary") != options.server_options.end();
+  // Else mpirun's own place, which it clears on every node: nobody may be left to remove ours
+  // there.
+  if (!temporary) {
+    add({"--mca", "orte_tmpdir_base", input.mpi_directory});
+  }
   if (!options.hostfile.empty()) {
     add({"--hostfile", options.hostfile});
   }
@@ -90,6 +97,9 @@ MpirunPlan plan_mpirun(const MpirunInput& input) {
   }
   add({"-n", std::to_string(input.server_count), input.server_program});
   add({"--session", options.session, "--store", options.store});
+  if (input.makes_store) {
+    add({"--make-store"});
+  }
   plan.argv.insert(plan.argv.end(), options.server_options.begin(), options.server_options.end());
   return plan;
 }

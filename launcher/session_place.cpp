@@ -78,6 +78,11 @@ SessionPlace inspect(const std::string& directory) {
   } else if (record.error().code != Errc::kNotFound) {
     place.record_trouble = directory + "/" + kRecordFileName + ": " + to_string(record.error());
   }
+  for (const std::string& name : names_in(directory)) {
+    if (is_mpi_directory(name)) {
+      place.launch_ids.push_back(name.substr(std::string(kMpiDirectoryPrefix).size()));
+    }
+  }
   return place;
 }
 
@@ -100,6 +105,12 @@ std::vector<ProcessId> living_processes(const SessionPlace& place) {
       if (server.process.start_ticks != 0 && is_alive(server.process)) {
         add(server.process);
       }
+    }
+  }
+  for (const std::string& id : place.launch_ids) {
+    for (const ProcessId process :
+         processes_with_variable(std::string(kLaunchIdVariable) + "=" + id)) {
+      add(process);
     }
   }
   for (std::size_t i = 0; place.session && i < place.session->servers.size(); ++i) {

@@ -22,9 +22,13 @@ struct SessionPlace {
   std::string session_trouble;  ///< Why a session file that is there cannot be used.
   std::optional<LaunchRecord> record;
   std::string record_trouble;  ///< Likewise for the record.
+  /// Of launches whose mpirun has put files here. On other nodes than that of `up` they are all
+  /// that is known of a launch whose servers are gone.
+  std::vector<std::string> launch_ids;
 
   bool is_empty() const {
-    return !session && !record && session_trouble.empty() && record_trouble.empty();
+    return !session && !record && session_trouble.empty() && record_trouble.empty() &&
+           launch_ids.empty();
   }
   /// Null if there is none.
   const LaunchRecord* record_or_null() const { return record ? &*record : nullptr; }

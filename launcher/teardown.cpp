@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -51,9 +53,15 @@ void signal_all(const SessionPlace& place, int number, TeardownResult& result) {
   }
 }
 
+void clear(OtherNodes& others, TeardownResult& result) {
+  if (const auto once = std::exchange(others.clear, nullptr)) {
+    once(result);
+  }
+}
+
 /// True if nothing of the session runs here any more.
 bool stop_in_order(const SessionPlace& place, Deadline deadline, Remains remains,
-                   TeardownResult& result) {
+                   OtherNodes& others, TeardownResult& result) {
   if (!place.session) {
     return living_processes(place).empty();
   }
@@ -67,8 +75,11 @@ bool stop_in_order(const SessionPlace& place, Deadline deadline, Remains remains
   if (agreed == 0) {
     return living_processes(place).empty();  // Nothing will end by itself.
   }
-  result.done.push_back(
-      fmt::format("{} of {} servers stopped in order", agreed, place.session->servers.size()));
+  const std::size_t count = place.session->servers.size();
+  result.done.push_back(fmt::format("{} of {} servers stopped in order", agreed, count));
+  if (agreed < count) {
+    clear(others, result);  // mpirun does not end before all of its processes have.
+  }
   return wait_until_empty(place, deadline);
 }
 
@@ -187,22 +198,24 @@ void remove_what_is_left(const SessionPlace& place, Remains remains, TeardownRes
 }  // namespace
 
 TeardownResult tear_down(const SessionPlace& place, Manner manner,
-                         std::chrono::milliseconds patience, Remains remains) {
+                         std::chrono::milliseconds patience, Remains remains, OtherNodes others) {
   TeardownResult result;
   if (remains != Remains::kStoresAndSession) {
     MountsTakenAway mounts = take_away_mounts_of(place.directory);
     result.done = std::move(mounts.done);
     result.failures = std::move(mounts.failures);
   }
+  const bool can_clear = others.clear != nullptr;
   const bool in_order =
-      manner == Manner::kOrderly && stop_in_order(place, after(patience), remains, result);
+      manner == Manner::kOrderly && stop_in_order(place, after(patience), remains, others, result);
   if (!in_order && !stop_by_force(place, result)) {
     for (const ProcessId process : living_processes(place)) {
       result.failures.push_back(fmt::format("process {} survives SIGKILL", process.pid));
     }
+    clear(others, result);
     return result;
   }
-  if (!in_order) {
+  if (!in_order && !can_clear && others.concern_us) {
     const std::string hosts = remote_hosts(place);
     if (!hosts.empty() && remains == Remains::kNothing) {
       result.done.push_back(
@@ -210,7 +223,25 @@ TeardownResult tear_down(const SessionPlace& place, Manner manner,
     }
   }
   remove_what_is_left(place, remains, result);
+  clear(others, result);  // Last, as Slurm may have run out of patience with the job.
   return result;
+}
+
+void remove_stores_in(const std::string& store, TeardownResult& result) {
+  Removed removed;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(store, ignored)) {
+    if (entry.path().filename().string().rfind("server-", 0) == 0) {
+      remove_store(entry.path().string(), std::nullopt, removed);
+    }
+  }
+  ::rmdir(store.c_str());  // Fails if something is in it, which then is not ours.
+  for (const std::string& thing : removed.things) {
+    result.done.push_back("removed " + thing);
+  }
+  for (const std::string& thing : removed.kept) {
+    result.failures.push_back("left " + thing);
+  }
 }
 
 }  // namespace benchfs::launcher

@@ -6,6 +6,7 @@
 // Threading: the main thread, which holds the PlaceLock.
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,21 @@ struct TeardownResult {
   bool threads_left = false;          ///< As in Survey.
 };
 
-/// `patience` bounds the orderly part; the rest takes at most 10 s more.
+/// Other nodes than this one.
+struct OtherNodes {
+  /// Ends and removes what is left of the session there. Called once; at once if a server did not
+  /// agree to stop, else when those of this node have. Empty: nobody can but mpirun.
+  std::function<void(TeardownResult&)> clear;
+  bool concern_us = true;  ///< False: somebody else looks after them.
+};
+
+/// `patience` bounds the orderly part; the rest takes at most 10 s more, and what `others` takes.
 TeardownResult tear_down(const SessionPlace& place, Manner manner,
-                         std::chrono::milliseconds patience, Remains remains = Remains::kNothing);
+                         std::chrono::milliseconds patience, Remains remains = Remains::kNothing,
+                         OtherNodes others = {});
+
+/// Removes the stores of dead servers in the directory `store`, whosever session they are of, and
+/// the directory itself if that leaves it empty.
+void remove_stores_in(const std::string& store, TeardownResult& result);
 
 }  // namespace benchfs::launcher

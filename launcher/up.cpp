@@ -13,6 +13,7 @@
 #include "launcher/commands.h"
 #include "launcher/mpirun.h"
 #include "launcher/servers.h"
+#include "launcher/slurm_job.h"
 #include "launcher/startup.h"
 #include "launcher/teardown.h"
 #include "tools/console.h"
@@ -26,6 +27,7 @@ using tools::in_quotes;
 using tools::say;
 
 constexpr std::chrono::milliseconds kProbeTime{2'000};
+constexpr std::chrono::milliseconds kClearingTime{20'000};
 
 std::string new_launch_id() {
   std::random_device random;
@@ -225,6 +227,7 @@ class Launch {
                             .server_program = record_.server_program,
                             .launch_variable = record_.launch_variable(),
                             .mpi_directory = mpi_directory(),
+                            .makes_store = record_.store_made,
                             .as_root = ::geteuid() == 0};
     const MpirunPlan plan = plan_mpirun(input);
     const std::string log_path = options_.session + "/" + kLogFileName;
@@ -313,8 +316,8 @@ class Launch {
     const Remains remains = before_   ? Remains::kStoresAndSession
                             : goes_on ? Remains::kStores
                                       : Remains::kNothing;
-    const TeardownResult result =
-        tear_down(place, Manner::kForced, std::chrono::milliseconds(0), remains);
+    const TeardownResult result = tear_down(place, Manner::kForced, std::chrono::milliseconds(0),
+                                            remains, other_nodes(remains));
     for (const std::string& failure : result.failures) {
       complain("{}", failure);
     }
@@ -322,6 +325,23 @@ class Launch {
       leave_process(tools::kExitFailure);
     }
     return tools::kExitFailure;
+  }
+
+  /// What was started on them goes; a session that was there before is left to its clients.
+  OtherNodes other_nodes(Remains remains) const {
+    const auto job = find_slurm_job(surroundings_);
+    if (!job || !mpirun_ || remains == Remains::kStoresAndSession) {
+      return {};
+    }
+    const Clearing clearing{.session = options_.session,
+                            .launch_id = record_.launch_id,
+                            .store = record_.store_made ? record_.store : "",
+                            .keep_stores = remains == Remains::kStores};
+    return {.clear =
+                [this, job = *job, clearing](TeardownResult& result) {
+                  clear_other_nodes(job, clearing, surroundings_, kClearingTime, result);
+                },
+            .concern_us = true};
   }
 
   const UpOptions& options_;

@@ -90,6 +90,11 @@ void declare(CLI::App& app, Config& config) {
   app.add_option("--log", config.log_level, "What is logged: error, warning, info or debug")
       ->transform(CLI::CheckedTransformer(levels).description(""))
       ->type_name("LEVEL");
+  app.add_flag(
+      "--make-store", config.make_store,
+      "Make the directory of --store if it is missing; remove it at the end if it is empty");
+  app.add_flag("--temporary", config.temporary,
+               "Remove the store also when a signal stops the server, as at the end of a job");
   app.add_flag("--discard", config.discard,
                "Remove what dead servers left in the stores, instead of going on from it");
   app.add_option_function<std::uint16_t>(

@@ -21,6 +21,8 @@ struct Config {
   std::uint64_t pool_bytes = 0;
   std::uint64_t spin_ns = 0;
   io::DiskBackend backend = io::DiskBackend::kAuto;
+  bool make_store = false;              ///< Makes store_directory if missing; removed when empty.
+  bool temporary = false;               ///< A signal to stop gives the store up, as `down` does.
   bool discard = false;                 ///< Removes what a dead server left in the store.
   std::optional<std::uint16_t> rejoin;  ///< Start this server again, in the session that is up.
   LogLevel log_level = LogLevel::kInfo;

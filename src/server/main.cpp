@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -65,6 +66,28 @@ constexpr std::size_t kFoundStoreBytesMax = 16 * kKiB;
   ::_exit(0);
 }
 
+/// The directory of the stores, where it is to be made and goes again once nothing is in it.
+class StoreParent {
+ public:
+  explicit StoreParent(const Config& config) : config_(config) {
+    if (config_.make_store && ::mkdir(config_.store_directory.c_str(), 0700) != 0 &&
+        errno != EEXIST) {
+      log_error("store directory {}: cannot be made: {}", config_.store_directory,
+                std::strerror(errno));
+    }
+  }
+  ~StoreParent() {
+    if (config_.make_store) {
+      ::rmdir(config_.store_directory.c_str());
+    }
+  }
+  StoreParent(const StoreParent&) = delete;
+  StoreParent& operator=(const StoreParent&) = delete;
+
+ private:
+  const Config& config_;
+};
+
 /// Serves, and takes the session's file away with the session: told to end it, or the last server
 /// of this node to be stopped.
 void serve_and_withdraw(Process& process, const Config& config, ServerId self,
@@ -77,6 +100,9 @@ void serve_and_withdraw(Process& process, const Config& config, ServerId self,
   const bool is_last = presence.leave();
   if (process.session_is_over() || is_last) {
     session::withdraw_session(session_directory, session_id);
+    if (config.temporary) {
+      ::rmdir(session_directory.c_str());  // Not empty where the launcher is.
+    }
   }
   process.end();
 }
@@ -255,6 +281,7 @@ int start_together(const Config& config, Guard& guard, int argc, char** argv) {
               kServerCountMax);
     return 1;
   }
+  const StoreParent parent(config);
   Start start(config, meeting);
   if (!start.run()) {
     return 1;
@@ -278,6 +305,7 @@ int rejoin(const Config& config, ServerId self, char** argv) {
               session->servers.size(), session->servers.size() - 1);
     return 1;
   }
+  const StoreParent parent(config);
   Process process(
       config, {.self = self, .server_count = static_cast<std::uint16_t>(session->servers.size())});
   if (!process.open_pool() || !process.open_store(session->session_id) ||

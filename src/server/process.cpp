@@ -244,7 +244,9 @@ bool Process::serve() {
     return false;
   }
   session_is_over_ = server_->session_is_over();
-  keep_store_ = server_->after_stop() == AfterStop::kKeepStore;
+  // A signal says nothing about the store.
+  keep_store_ =
+      server_->after_stop() == AfterStop::kKeepStore && (!config_.temporary || session_is_over_);
   log_info("stopped");
   return true;
 }

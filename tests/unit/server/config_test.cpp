@@ -50,8 +50,9 @@ TEST_F(ConfigTest, HasDefaultsForAllButSessionAndStore) {
 }
 
 TEST_F(ConfigTest, TakesEveryOption) {
-  const auto outcome = read({"--capacity", "1.5G", "--pool", "16M", "--spin", "0", "--backend",
-                             "posix", "--log", "debug", "--discard"});
+  const auto outcome =
+      read({"--capacity", "1.5G", "--pool", "16M", "--spin", "0", "--backend", "posix", "--log",
+            "debug", "--discard", "--temporary", "--make-store"});
   ASSERT_TRUE(outcome.go_on) << outcome.text;
   EXPECT_EQ(outcome.config.capacity_bytes, kGiB + 512 * kMiB);
   EXPECT_EQ(outcome.config.pool_bytes, 16 * kMiB);
@@ -59,6 +60,8 @@ TEST_F(ConfigTest, TakesEveryOption) {
   EXPECT_EQ(outcome.config.backend, io::DiskBackend::kPosix);
   EXPECT_EQ(outcome.config.log_level, LogLevel::kDebug);
   EXPECT_TRUE(outcome.config.discard);
+  EXPECT_TRUE(outcome.config.temporary);
+  EXPECT_TRUE(outcome.config.make_store);
 }
 
 TEST_F(ConfigTest, TheSessionMayComeFromTheEnvironment) {
