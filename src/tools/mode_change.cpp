@@ -39,6 +39,7 @@ std::optional<ModeChange> ModeChange::parse(std::string_view text, mode_t umask)
   if (const auto mode = octal(text); mode.has_value()) {
     change.steps_.push_back({.operation = '=',
                              .who = 07777,
+                             .cleared = 07777,
                              .bits = *mode,
                              .copied_from = 0,
                              .search_too = false,
@@ -71,6 +72,7 @@ bool ModeChange::parse_clause(std::string_view clause, mode_t umask, std::vector
   while (at < clause.size()) {
     Step step{.operation = clause[at++],
               .who = who,
+              .cleared = names_somebody ? who : 07777,
               .bits = 0,
               .copied_from = 0,
               .search_too = false,
@@ -119,14 +121,11 @@ mode_t ModeChange::apply(mode_t mode, bool is_directory) const {
     if (step.search_too && (is_directory || (mode & 0111) != 0)) {
       bits |= 0111;
     }
-    mode_t changed = step.who;
-    if (is_directory) {
-      changed &= ~step.kept_of_directory;
-    }
-    bits &= changed;
+    const mode_t kept = is_directory ? step.kept_of_directory : 0;
+    bits &= step.who & ~kept;
     mode = step.operation == '+'   ? mode | bits
            : step.operation == '-' ? mode & ~bits
-                                   : (mode & ~changed) | bits;
+                                   : (mode & ~(step.cleared & ~kept)) | bits;
   }
   return mode;
 }

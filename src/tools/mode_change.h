@@ -21,11 +21,12 @@ class ModeChange {
 
  private:
   struct Step {
-    char operation;            ///< '+', '-' or '='.
-    mode_t who;                ///< All bits that it may change.
-    mode_t bits;               ///< Of 07777.
-    char copied_from;          ///< 'u', 'g' or 'o': the bits that these have; else 0.
-    bool search_too;           ///< X: x for directories, and for what is executable for somebody.
+    char operation;    ///< '+', '-' or '='.
+    mode_t who;        ///< All bits that it may set, or take away.
+    mode_t cleared;    ///< All bits that '=' takes away first: the umask does not guard them.
+    mode_t bits;       ///< Of 07777.
+    char copied_from;  ///< 'u', 'g' or 'o': the bits that these have; else 0.
+    bool search_too;   ///< X: x for directories, and for what is executable for somebody.
     mode_t kept_of_directory;  ///< Bits that stay as they are if it is a directory.
   };
   static bool parse_clause(std::string_view clause, mode_t umask, std::vector<Step>& steps);

@@ -88,7 +88,13 @@ bool find_destination(benchfs_mount* mount, std::vector<std::string> paths, cons
   } else {
     out.path = benchfs_path(into);
   }
-  out.is_directory = !no_directory && is_directory(mount, out.path);
+  struct stat status {};
+  const bool is_there = benchfs_stat(mount, out.path.c_str(), &status) == 0;
+  if (!is_there && (!into.empty() || errno == EIO || errno == EHOSTDOWN)) {
+    complain_failure("target", out.path);
+    return false;
+  }
+  out.is_directory = !no_directory && is_there && S_ISDIR(status.st_mode);
   if (!out.is_directory && (paths.size() > 1 || !into.empty())) {
     complain("target {}: {}", in_quotes(out.path), errno_text(ENOTDIR));
     return false;

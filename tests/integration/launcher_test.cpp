@@ -250,10 +250,10 @@ TEST_F(Launcher, RunHandsTheSessionOnAndKeepsTheStatus) {
 
 TEST_F(Launcher, MistakesOnTheCommandLineAreTold) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes = {
-      {{"frobnicate"}, "frobnicate"}, {{"up", "--capacity", "12Q"}, "12Q"},
-      {{"up", "--wrong"}, "--wrong"}, {{"ls", "--wrong"}, "--wrong"},
-      {{"truncate", "/x"}, "--size"}, {{"up", "--servers", "0"}, "--servers"},
-      {{"cp", "only-one"}, "path"},   {{}, "subcommand"}};
+      {{"frobnicate"}, "frobnicate"},   {{"up", "--capacity", "12Q"}, "12Q"},
+      {{"up", "--wrong"}, "--wrong"},   {{"ls", "--wrong"}, "--wrong"},
+      {{"truncate", "/x"}, "--size"},   {{"up", "--servers", "0"}, "--servers"},
+      {{"cp", "only-one"}, "only-one"}, {{}, "subcommand"}};
   for (const auto& [words, named] : mistakes) {
     const CommandResult result = cluster().benchfs(words);
     EXPECT_EQ(result.exit_status, 2) << named;
