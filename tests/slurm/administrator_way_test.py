@@ -122,16 +122,6 @@ Epilog=@BASE@/hooks/epilog
         for node in self.cluster.nodes:
             self.cluster.on(node, *about, hooks / "epilog")
 
-    def test_a_node_that_has_crashed_is_cleared_with_the_others(self):
-        """Its processes and /run are gone, its drive is as it was; Slurm has not missed it yet."""
-        job = self.submit("slurm_exchange", "benchfs:/crash", "60", options=(*ASKS, "--no-requeue"))
-        job.wait_for("ok    the file closes")
-        self.cluster.command("crash", "n2")
-        self.cluster.command("boot", "n2")
-        self.assertIn(f"/tmp/benchfs-{job.number}", self.cluster.traces("n2"))
-        self.cluster.login("scancel", job.number)
-        self.expect(job, "CANCELLED")
-
 
 if __name__ == "__main__":
     unittest.main(verbosity=2, argv=sys.argv)
