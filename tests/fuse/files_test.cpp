@@ -206,7 +206,7 @@ TEST(FuseFiles, RefuseWhatTheServersDoNotHave) {
   EXPECT_EQ(or_errno(::link(f.c_str(), world.at("a", "/g").c_str())), -EPERM);
   EXPECT_EQ(or_errno(::mkfifo(world.at("a", "/p").c_str(), 0600)), -EPERM);
   EXPECT_EQ(or_errno(::mknod(world.at("a", "/n").c_str(), S_IFCHR | 0600, 0)), -EPERM);
-  for (const unsigned flag : {RENAME_NOREPLACE, RENAME_EXCHANGE}) {
+  for (const int flag : {RENAME_NOREPLACE, RENAME_EXCHANGE}) {
     EXPECT_EQ(or_errno(::syscall(SYS_renameat2, AT_FDCWD, f.c_str(), AT_FDCWD,
                                  world.at("a", "/g").c_str(), flag)),
               flag == RENAME_NOREPLACE ? -EINVAL : -ENOENT);
