@@ -63,6 +63,10 @@ TEST(FuseMapping, MadeAnewShowsWhatOthersHaveWritten) {
                 static_cast<ssize_t>(kSize));
     }
     for (const int fd : {static_cast<int>(a), static_cast<int>(b)}) {
+      // As programs do before they map: it is how the kernel learns of the length.
+      struct stat status {};
+      ASSERT_EQ(::fstat(fd, &status), 0);
+      ASSERT_EQ(status.st_size, static_cast<off_t>(kSize));
       const Mapping mapping(fd, PROT_READ | PROT_WRITE, MAP_PRIVATE);
       ASSERT_TRUE(mapping.is_there()) << errno;
       ASSERT_EQ(std::memcmp(mapping.bytes(), bytes.data(), kSize), 0) << round;
