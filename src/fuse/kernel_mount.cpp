@@ -60,8 +60,7 @@ void agree(void* user_data, fuse_conn_info* connection) {
   const auto& file_system = *static_cast<FileSystem*>(user_data);
   if (file_system.cache_seconds() <= 0) {
     // What a listing tells about its names is of use to a kernel that keeps it.
-    connection->want &=
-        ~static_cast<unsigned>(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+    connection->want &= ~static_cast<unsigned>(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
   }
   file_system.tell_ready();
 }

@@ -1,6 +1,6 @@
-// Goal: what is mapped privately, for reading or for changes of one's own, holds the file's bytes, and
-// those of now when it is mapped anew; what would have to be shared is refused. Method: mappings
-// beside what other clients write, byte by byte.
+// Goal: what is mapped privately, for reading or for changes of one's own, holds the file's bytes,
+// and those of now when it is mapped anew; what would have to be shared is refused. Method:
+// mappings beside what other clients write, byte by byte.
 
 #include <array>
 #include <cstring>
@@ -54,7 +54,7 @@ TEST(FuseMapping, MadeAnewShowsWhatOthersHaveWritten) {
   auto file = session.open("/f", O_CREAT | O_RDWR, 0644);
   const Fd a(world.at("a", "/f"), O_RDWR);
   const Fd b(world.at("b", "/f"), O_RDWR);
-  for (unsigned round = 0; round < 12; ++round) {
+  for (unsigned round = 0; round < 6; ++round) {
     const auto bytes = content(0, kSize, round);
     if (round % 3 == 0) {
       file.write(bytes, 0);

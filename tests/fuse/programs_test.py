@@ -88,7 +88,7 @@ class Programs(unittest.TestCase):
             base.execute("CREATE TABLE entry (who TEXT, number INTEGER, text TEXT)")
             base.execute("INSERT INTO account VALUES (0)")
         base.close()
-        count = 50
+        count = 35
         both = [subprocess.Popen([PYTHON, "-c", TRANSACTIONS, str(place / "base"), who, str(count)],
                                  stderr=subprocess.PIPE) for place, who in ((self.a, "a"), (self.b, "b"))]
         for process in both:

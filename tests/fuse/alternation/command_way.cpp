@@ -60,9 +60,9 @@ class CommandWay final : public Way {
     return benchfs::test::run_command(words);
   }
   static int error_of(const CommandResult& result) {
-    return result.exit_status == 0                                                ? 0
+    return result.exit_status == 0                                             ? 0
            : result.err.find("No such file or directory") != std::string::npos ? ENOENT
-                                                                                  : EIO;
+                                                                               : EIO;
   }
 
   const std::string tool_;

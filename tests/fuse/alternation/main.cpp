@@ -1,8 +1,9 @@
 // Goal: what one way to the files has done, all others see at once: the mount, MPI-IO, the library
 // and the commands. Method: in each round one of them, by lot, changes something, and another one
-// looks at it, by its name and by files that were opened earlier, and compares every byte with files
-// in memory. Nothing waits: a way that keeps anything shows what was. Run under mpirun as 1 rank in
-// a session whose mount is $BENCHFS_MOUNT. Arguments: the program `benchfs`, a seed, rounds.
+// looks at it, by its name and by files that were opened earlier, and compares every byte with
+// files in memory. Nothing waits: a way that keeps anything shows what was. Run under mpirun as 1
+// rank in a session whose mount is $BENCHFS_MOUNT. Arguments: the program `benchfs`, a seed,
+// rounds.
 
 #include <array>
 #include <cerrno>
@@ -27,8 +28,8 @@ constexpr std::uint64_t kSizeMax = 3U << 20U;  // Over all servers.
 constexpr std::size_t kNameCount = 6;
 
 enum Action { kCreate, kWrite, kAppend, kTruncate, kRename, kRemove, kReplace, kWriteKept };
-constexpr std::array<const char*, 8> kActionNames = {"create", "write",  "append",  "truncate",
-                                                     "rename", "remove", "replace", "write by handle"};
+constexpr std::array<const char*, 8> kActionNames = {
+    "create", "write", "append", "truncate", "rename", "remove", "replace", "write by handle"};
 
 /// A file as it should be, whoever knows it under whatever name.
 using Content = std::shared_ptr<std::string>;
@@ -90,12 +91,13 @@ bool Game::compare(const Change& change, const Way& reader, const std::string& f
     what = "other bytes";
   }
   if (what != nullptr) {
-    std::printf("FAIL  round %lu: %s by %s of %s %s; then %s looks at %s: %s (size %llu, read %zu; "
-                "should be %s%zu)\n",
-                round_, kActionNames.at(change.action), ways_[change.way]->name(),
-                change.file.c_str(), change.other.c_str(), reader.name(), file.c_str(), what,
-                static_cast<unsigned long long>(seen.told_size), seen.bytes.size(),
-                expected == nullptr ? "gone " : "", expected == nullptr ? 0 : expected->size());
+    std::printf(
+        "FAIL  round %lu: %s by %s of %s %s; then %s looks at %s: %s (size %llu, read %zu; "
+        "should be %s%zu)\n",
+        round_, kActionNames.at(change.action), ways_[change.way]->name(), change.file.c_str(),
+        change.other.c_str(), reader.name(), file.c_str(), what,
+        static_cast<unsigned long long>(seen.told_size), seen.bytes.size(),
+        expected == nullptr ? "gone " : "", expected == nullptr ? 0 : expected->size());
   }
   return what == nullptr;
 }
@@ -226,9 +228,9 @@ bool Game::play(unsigned long rounds) {
       continue;
     }
     if (failed != 0) {
-      std::printf("FAIL  round %lu: %s by %s of %s %s: %s\n", round_,
-                  kActionNames.at(next.action), ways_[next.way]->name(), next.file.c_str(),
-                  next.other.c_str(), std::strerror(failed));
+      std::printf("FAIL  round %lu: %s by %s of %s %s: %s\n", round_, kActionNames.at(next.action),
+                  ways_[next.way]->name(), next.file.c_str(), next.other.c_str(),
+                  std::strerror(failed));
       return false;
     }
     const std::size_t reader = (next.way + 1 + draw(ways_.size() - 1)) % ways_.size();

@@ -104,7 +104,8 @@ class MountWay final : public Way {
       return {.error = errno, .bytes = {}};
     }
     Seen seen = read_all(fd.get());
-    seen.error = static_cast<std::uint64_t>(by_name.st_size) == seen.told_size ? seen.error : EILSEQ;
+    seen.error =
+        static_cast<std::uint64_t>(by_name.st_size) == seen.told_size ? seen.error : EILSEQ;
     return seen;
   }
 

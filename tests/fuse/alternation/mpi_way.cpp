@@ -11,10 +11,10 @@ namespace {
 int error_of(int code) {
   int kind = MPI_SUCCESS;
   MPI_Error_class(code, &kind);
-  return kind == MPI_SUCCESS              ? 0
-         : kind == MPI_ERR_NO_SUCH_FILE   ? ENOENT
-         : kind == MPI_ERR_FILE_EXISTS    ? EEXIST
-                                          : EIO;
+  return kind == MPI_SUCCESS            ? 0
+         : kind == MPI_ERR_NO_SUCH_FILE ? ENOENT
+         : kind == MPI_ERR_FILE_EXISTS  ? EEXIST
+                                        : EIO;
 }
 
 /// An open file of this process alone.
@@ -34,15 +34,14 @@ class Handle {
 
   int write(std::uint64_t offset, const std::string& bytes) const {
     MPI_Status status;
-    const int code =
-        MPI_File_write_at(file_, static_cast<MPI_Offset>(offset), bytes.data(),
-                          static_cast<int>(bytes.size()), MPI_BYTE, &status);
+    const int code = MPI_File_write_at(file_, static_cast<MPI_Offset>(offset), bytes.data(),
+                                       static_cast<int>(bytes.size()), MPI_BYTE, &status);
     return written(code, status, bytes);
   }
   int write_next(const std::string& bytes) const {
     MPI_Status status;
-    const int code = MPI_File_write(file_, bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE,
-                                    &status);
+    const int code =
+        MPI_File_write(file_, bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, &status);
     return written(code, status, bytes);
   }
   Seen read_all() const {

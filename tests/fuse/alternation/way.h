@@ -1,7 +1,7 @@
 #pragma once
 
-// One of the ways to the files of a session: the mount, MPI-IO, the library, the commands. Names are
-// those of files in the session's root, without a slash. Each way can keep one file open, under
+// One of the ways to the files of a session: the mount, MPI-IO, the library, the commands. Names
+// are those of files in the session's root, without a slash. Each way can keep one file open, under
 // whatever name or none it goes on.
 //
 // Threading: one thread.
