@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kNameCount = 100'000;
 constexpr std::size_t kNameLength = 200;
 constexpr std::size_t kMakerCount = 12;
+constexpr std::size_t kRemovedCount = 5000;
 /// What a listing may take: less than the names alone have.
 constexpr std::size_t kMemoryMaxKiB = 14U << 10U;
 static_assert(kMemoryMaxKiB * 1024 < kNameCount * kNameLength);
@@ -89,8 +90,24 @@ TEST(FuseDirectories, OfAnySizeAreListedWholeInLittleMemory) {
     ASSERT_NE(entry, nullptr);
     EXPECT_EQ(entry->d_name, told[i].second);
   }
-  ::closedir(directory);
   EXPECT_LT(kib_of(process, "VmHWM"), before_kib + kMemoryMaxKiB);
+
+  // What is removed while it is listed moves nothing else.
+  ::rewinddir(directory);
+  std::size_t removed = 0;
+  while (const dirent* const entry = ::readdir(directory)) {
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") {
+      continue;
+    }
+    ASSERT_EQ(seen.erase(name), 1U) << name << " is listed twice";
+    if (removed < kRemovedCount) {
+      ASSERT_EQ(::unlink(world.at("a", "/d/" + name).c_str()), 0);
+      ++removed;
+    }
+  }
+  EXPECT_TRUE(seen.empty()) << *seen.begin() << " is not listed";
+  ::closedir(directory);
 }
 
 TEST(FuseDirectories, TellWhatTheyKnowOfTheirNamesWithACache) {
