@@ -34,8 +34,9 @@ for i in range(count):
 
 
 def run(*argv, cwd=None, env=None):
-    done = subprocess.run(argv, cwd=cwd, env={**os.environ, "LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "", **(env or {})}, stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=SECONDS_MAX, check=False)
+    variables = {**os.environ, "LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "", **(env or {})}
+    done = subprocess.run(argv, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=SECONDS_MAX, check=False)
     if done.returncode != 0:
         raise AssertionError(f"{argv}: status {done.returncode}\n{done.stdout.decode()}{done.stderr.decode()}")
     return done.stdout.decode()
@@ -107,8 +108,8 @@ class Programs(unittest.TestCase):
             base.close()
 
     def test_git_commits_clones_and_collects(self):
-        env = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
-               "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(self.place)}
+        env = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
+               "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(self.place)}
         run("git", "init", "-q", "one", cwd=self.a, env=env)
         shutil.copytree(self.tree / "d1", self.a / "one" / "tree")
         for number in range(2):
@@ -148,8 +149,8 @@ class Programs(unittest.TestCase):
         shutil.make_archive(str(self.a / "archive"), "zip", self.tree / "d1")
         shutil.unpack_archive(self.b / "archive.zip", self.b / "unpacked")
         self.assertEqual(contents(self.a / "unpacked"), contents(self.tree / "d1"))
-        run(PYTHON, "-c", "import h5py, numpy; f = h5py.File('f.h5', 'w'); "
-            "f.create_dataset('v', data=numpy.arange(300000), chunks=(1000,), compression='gzip'); f.close()", cwd=self.a)
+        run(PYTHON, "-c", "import h5py, numpy; f = h5py.File('f.h5', 'w'); f.create_dataset("
+            "'v', data=numpy.arange(300000), chunks=(1000,), compression='gzip'); f.close()", cwd=self.a)
         shown = run("h5dump", "-d", "v", "-y", "-w", "1", str(self.b / "f.h5"))
         numbers = [int(line.strip(" ,")) for line in shown.splitlines() if line.strip(" ,").isdigit()]
         self.assertEqual(numbers, list(range(300_000)))
