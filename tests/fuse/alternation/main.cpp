@@ -2,8 +2,8 @@
 // and the commands. Method: in each round one of them, by lot, changes something, and another one
 // looks at it, by its name and by files that were opened earlier, and compares every byte with
 // files in memory. Nothing waits: a way that keeps anything shows what was. Run under mpirun as 1
-// rank in a session whose mount is $BENCHFS_MOUNT. Arguments: the program `benchfs`, a seed,
-// rounds.
+// rank in a session without files, whose mount is $BENCHFS_MOUNT. Arguments: the program `benchfs`,
+// a seed, rounds.
 
 #include <array>
 #include <cerrno>
@@ -257,7 +257,7 @@ int run(const std::string& tool, unsigned long seed, unsigned long rounds) {
     std::fputs("$BENCHFS_MOUNT has to name the mount\n", stderr);
     return 2;
   }
-  char scratch[] = "alternation.XXXXXX";
+  char scratch[] = "/tmp/benchfs-alternation.XXXXXX";
   const int fd = ::mkstemp(scratch);
   if (fd < 0) {
     std::perror(scratch);
