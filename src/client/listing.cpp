@@ -57,13 +57,21 @@ coro::Task<void> Listing::complete(Page& page, std::size_t index) {
         servers_.now_ns() >= until_ns) {
       break;
     }
+    auto& slots = servers_.slots(page.cursor.server).requests;
+    auto acquiring = slots.acquire(1);
+    co_await acquiring;
     wire::LookupRequest request{.key = {.parent = directory_, .name = entry.name}};
     auto calling = servers_.call(own, page.cursor.server, std::move(request));
     const auto answer = co_await calling;
+    slots.release(1);
     if (!answer.has_value()) {
       status = fail(answer.error());
       page.gone[index] =
           answer.error().code == Errc::kNotFound || answer.error().code == Errc::kStale;
+      break;
+    }
+    if (answer->reply.attributes.inode == entry.entry.attributes.inode) {
+      page.gone[index] = true;  // It is being unlinked, and the name goes last.
       break;
     }
     entry.entry = answer->reply;
