@@ -51,6 +51,7 @@ class Listing {
   struct Page;
 
   coro::Task<void> ask(Page& page);
+  coro::Task<Status> complete_at_home(Context& context, wire::FoundEntry& entry);
   coro::Task<void> complete(Page& page, std::size_t index);
   coro::Task<Status> ask_all(Context& context, std::vector<Page>& pages);
 
