@@ -129,6 +129,37 @@ TEST_F(Launcher, SecondUpSaysSoAndLeavesTheFirstAlone) {
   bring_down();
 }
 
+/// What goes over other transports than the servers reaches none of them.
+TEST_F(Launcher, LivingServersThatCannotBeReachedAreNotTakenForDead) {
+  cluster_ = std::make_unique<Cluster>(
+      benchfs::test::ClusterOptions{.server_count = 2, .capacity = "64M", .tls = "tcp"});
+  bring_up(2);
+  const auto pids = cluster().server_pids();
+  auto elsewhere = cluster().variables();
+  elsewhere.emplace_back("UCX_TLS", "posix,self");
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), benchfs::test::benchfs_program());
+    return benchfs::test::run_command(words, elsewhere);
+  };
+  const CommandResult status = run({"status"});
+  EXPECT_EQ(status.exit_status, 1);
+  EXPECT_TRUE(contains(status.out, "not answering")) << status.out;
+  EXPECT_TRUE(contains(status.out, "UCX_TLS")) << status.out;
+  EXPECT_FALSE(contains(status.err, "stale")) << status.err;
+  for (const char* const option : {"--discard", "--replace"}) {
+    const CommandResult again =
+        run({"up", "--servers", "2", "--store", cluster().store_directory(), option});
+    EXPECT_EQ(again.exit_status, 1) << option;
+    EXPECT_TRUE(contains(again.err, "already up")) << again.err;
+  }
+  EXPECT_EQ(run({"restart"}).exit_status, 0);
+  EXPECT_EQ(cluster().server_pids(), pids);
+  const CommandResult up = cluster().benchfs({"status"});
+  EXPECT_EQ(up.exit_status, 0) << up.err;
+  EXPECT_TRUE(contains(up.out, "2 of 2 servers answer")) << up.out;
+  bring_down();
+}
+
 TEST_F(Launcher, StaleSessionIsToldAndGoesOnOrIsReplaced) {
   bring_up(2);
   kill_everything();
