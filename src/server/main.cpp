@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +31,20 @@ namespace benchfs::server {
 namespace {
 
 constexpr std::size_t kFoundStoreBytesMax = 16 * kKiB;
+
+/// What a user's limits, which batch systems hand on from the login node, would do to a server.
+void settle_limits() {
+  // Over tcp each client takes a descriptor, and UCX listens no more once it has found none left.
+  // Shells give 1024 of them at first, for the sake of select(2), and allow more.
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0 &&
+      descriptors.rlim_cur < descriptors.rlim_max) {
+    descriptors.rlim_cur = descriptors.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &descriptors);
+  }
+  // A file too large for `ulimit -f` is told as an error then, not by the end of the process.
+  ::signal(SIGXFSZ, SIG_IGN);
+}
 
 /// As if this process had been killed and started again: what was acknowledged is in the journal,
 /// and clients look for a server that has gone.
@@ -331,6 +347,7 @@ int rejoin(const Config& config, ServerId self, char** argv) {
 
 int main(int argc, char** argv) {
   using benchfs::ServerId;
+  benchfs::server::settle_limits();
   const auto outcome =
       benchfs::server::read_config(std::vector<std::string>(argv + 1, argv + argc));
   if (!outcome.go_on) {
