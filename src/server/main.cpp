@@ -230,9 +230,20 @@ class Start {
     return true;
   }
 
+  /// What --discard gives up.
+  bool give_up_store() const {
+    const ServerId self{static_cast<std::uint16_t>(meeting_.rank())};
+    const std::string directory = Process::store_directory(config_, self);
+    return !config_.discard || config_.backend == io::DiskBackend::kMemory ||
+           ::access(directory.c_str(), F_OK) != 0 ||
+           store::StoreDirectory::discard(directory).has_value();
+  }
+
   bool take_store() {
-    // All ask what is free before any of them takes its part.
-    if (!meeting_.all(goes_on() || process_.decide_capacity())) {
+    // All give up what is theirs before any of them asks what is free, and all ask before any of
+    // them takes its part.
+    if (!meeting_.all(goes_on() || give_up_store()) ||
+        !meeting_.all(goes_on() || process_.decide_capacity())) {
       return false;
     }
     const std::uint64_t id = session_.session_id;

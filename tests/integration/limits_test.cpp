@@ -63,4 +63,33 @@ TEST(Limits, ACapacityAboveTheLargestFileIsRefusedWithAReason) {
       << up.err;
 }
 
+std::uintmax_t data_bytes(const Cluster& cluster, int server) {
+  return std::filesystem::file_size(cluster.store_directory() + "/server-" +
+                                    std::to_string(server) + "/data");
+}
+
+/// Each `benchfs up --discard` would have less, if what it discards did not count.
+TEST(Limits, WhatIsDiscardedIsRoomForWhatComes) {
+  const std::string why_not = benchfs::test::LoopDrive::why_not();
+  if (!why_not.empty()) {
+    GTEST_SKIP() << why_not;
+  }
+  Cluster cluster({.server_count = 2, .capacity = ""});
+  std::filesystem::create_directory(cluster.store_directory());
+  const benchfs::test::LoopDrive drive(cluster.store_directory(), 256);
+  const CommandResult first = cluster.up();
+  ASSERT_EQ(first.exit_status, 0) << first.err;
+  const std::uintmax_t bytes = data_bytes(cluster, 0);
+  EXPECT_EQ(data_bytes(cluster, 1), bytes);
+  const CommandResult kept = cluster.benchfs({"down", "--keep"});
+  ASSERT_EQ(kept.exit_status, 0) << kept.err;
+  const CommandResult second = cluster.up({"--discard"});
+  ASSERT_EQ(second.exit_status, 0) << second.err;
+  for (const int server : {0, 1}) {
+    EXPECT_NEAR(static_cast<double>(data_bytes(cluster, server)), static_cast<double>(bytes),
+                0.02 * static_cast<double>(bytes));
+  }
+  EXPECT_EQ(cluster.down().exit_status, 0);
+}
+
 }  // namespace
