@@ -231,6 +231,35 @@ TEST_F(Launcher, TermStopsTheServersInOrder) {
   bring_down();
 }
 
+TEST_F(Launcher, UpGoesOnWithTheStoresOfServersThatASignalStopped) {
+  bring_up(2);
+  ASSERT_EQ(cluster().benchfs({"mkdir", "benchfs:/kept"}).exit_status, 0);
+  const auto stop = [&] {
+    for (const pid_t pid : cluster().server_pids()) {
+      ASSERT_EQ(::kill(pid, SIGTERM), 0);
+    }
+    for (const pid_t pid : cluster().processes()) {
+      EXPECT_TRUE(kill_and_wait(pid, 0)) << "process " << pid << " did not end";
+    }
+    EXPECT_FALSE(std::filesystem::exists(cluster().session_directory() + "/session"));
+  };
+  ASSERT_NO_FATAL_FAILURE(stop());
+  const CommandResult elsewhere = cluster().benchfs(
+      {"up", "--servers", "2", "--store", cluster().place().file("another_store")});
+  EXPECT_EQ(elsewhere.exit_status, 1);
+  EXPECT_TRUE(contains(elsewhere.err, cluster().store_directory())) << elsewhere.err;
+  const CommandResult again = cluster().up();
+  ASSERT_EQ(again.exit_status, 0) << again.err;
+  EXPECT_TRUE(contains(again.out, "goes on")) << again.out;
+  const CommandResult list = cluster().benchfs({"ls", "benchfs:/"});
+  EXPECT_EQ(list.out, "kept\n") << list.err;
+  ASSERT_NO_FATAL_FAILURE(stop());
+  const CommandResult anew = cluster().up({"--replace"});
+  ASSERT_EQ(anew.exit_status, 0) << anew.err;
+  EXPECT_EQ(cluster().benchfs({"ls", "benchfs:/"}).out, "");
+  bring_down();
+}
+
 TEST_F(Launcher, SessionOpenToOthersIsRefusedAndStillCleared) {
   bring_up(1);
   const std::string file = cluster().session_directory() + "/session";
