@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <spawn.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -69,14 +70,13 @@ void settle_limits() {
     next.push_back(word.data());
   }
   next.push_back(nullptr);
-  // Under another pid: who watches this one sees that it is gone.
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::execv("/proc/self/exe", next.data());
-    ::_exit(127);
-  }
-  if (child < 0) {
-    log_error("cannot start again: {}", std::strerror(errno));
+  // Under another pid: who watches this one sees that it is gone. Not by fork(), which copies all
+  // that is registered with the drive, at once.
+  pid_t child = 0;
+  const int result =
+      ::posix_spawn(&child, "/proc/self/exe", nullptr, nullptr, next.data(), environ);
+  if (result != 0) {
+    log_error("cannot start again: {}", std::strerror(result));
     ::_exit(1);
   }
   ::_exit(0);
