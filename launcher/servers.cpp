@@ -21,6 +21,9 @@ namespace {
 /// Threads that ask at once; more servers than that take turns.
 constexpr std::size_t kAskersMax = 64;
 
+/// How long a process that was killed may take to end, with all its memory.
+constexpr std::chrono::milliseconds kDyingTime{1'000};
+
 /// Shared with threads that may outlive the caller's patience.
 struct Inquiry {
   benchfs_mount* mount = nullptr;
@@ -78,6 +81,26 @@ std::vector<std::size_t> candidates(const session::Session& session, const Launc
     }
   }
   return to_ask;
+}
+
+/// That no connection comes about does not say that a server is gone, where its process can be
+/// seen: this command may use other transports of UCX, or the server may have no descriptor left.
+void look_at_processes(const session::Session& session, const LaunchRecord* record,
+                       std::vector<ServerReport>& reports) {
+  const Deadline deadline = std::chrono::steady_clock::now() + kDyingTime;
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    if (reports[i].state != ServerState::kDown) {
+      continue;
+    }
+    const auto process = local_process(session, record, i);
+    if (process && !wait_for_end(hold_all({*process}), deadline)) {
+      reports[i].state = ServerState::kNotAnswering;
+      reports[i].trouble = fmt::format(
+          "process {} lives, but this command gets no connection to it (do UCX_TLS and "
+          "UCX_NET_DEVICES differ from those of benchfs up?)",
+          process->pid);
+    }
+  }
 }
 
 }  // namespace
@@ -169,6 +192,7 @@ Survey ask_servers(const std::string& session_directory, const session::Session&
   if (!survey.threads_left) {
     benchfs_mount_close(inquiry->mount);
   }
+  look_at_processes(session, record, survey.reports);
   return survey;
 }
 

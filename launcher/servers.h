@@ -20,8 +20,8 @@ namespace benchfs::launcher {
 
 enum class ServerState {
   kUp,            ///< It answered.
-  kDown,          ///< Its process is gone, or its host says so.
-  kNotAnswering,  ///< Nothing was heard in time.
+  kDown,          ///< Its process is gone, or, on another host, nobody takes connections for it.
+  kNotAnswering,  ///< Nothing was heard in time, or its process lives and takes no connection.
 };
 
 const char* name_of(ServerState state) noexcept;

@@ -47,6 +47,15 @@ bool has_stores(const session::Session& session) {
   });
 }
 
+/// The same where servers that a signal stopped have taken the session's file with them: the record
+/// of a launch names its servers once they were up.
+bool has_stores(const LaunchRecord& record) {
+  return std::any_of(record.servers.begin(), record.servers.end(), [](const auto& server) {
+    return server.host != host_name() ||
+           ::access((server.store_directory + "/data").c_str(), F_OK) == 0;
+  });
+}
+
 /// What is there does not let a new session begin. Says why, and returns the exit status.
 int refuse(const UpOptions& options, const std::string& why) {
   complain("{}: {}", options.session, why);
@@ -103,6 +112,15 @@ std::optional<SessionPlace> make_room(const UpOptions& options) {
   } else if (!living_processes(place).empty() && !options.replace) {
     refuse(options, "servers of an interrupted benchfs up still run here; benchfs down stops them");
     return std::nullopt;
+  } else if (!gives_up_data(options) && place.record && has_stores(*place.record)) {
+    remains = Remains::kStoresAndSession;
+    if (place.record->store != options.store) {
+      refuse(options,
+             fmt::format("the servers of a session were stopped, and its files are still in {}: "
+                         "name it with --store to go on with them, or give them up with --replace",
+                         place.record->store));
+      return std::nullopt;
+    }
   }
   const TeardownResult cleared =
       tear_down(place, Manner::kForced, std::chrono::milliseconds(0), remains);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <spawn.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +32,20 @@ namespace benchfs::server {
 namespace {
 
 constexpr std::size_t kFoundStoreBytesMax = 16 * kKiB;
+
+/// What a user's limits, which batch systems hand on from the login node, would do to a server.
+void settle_limits() {
+  // Over tcp each client takes a descriptor, and UCX listens no more once it has found none left.
+  // Shells give 1024 of them at first, for the sake of select(2), and allow more.
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0 &&
+      descriptors.rlim_cur < descriptors.rlim_max) {
+    descriptors.rlim_cur = descriptors.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &descriptors);
+  }
+  // A file too large for `ulimit -f` is told as an error then, not by the end of the process.
+  ::signal(SIGXFSZ, SIG_IGN);
+}
 
 /// As if this process had been killed and started again: what was acknowledged is in the journal,
 /// and clients look for a server that has gone.
@@ -53,14 +70,13 @@ constexpr std::size_t kFoundStoreBytesMax = 16 * kKiB;
     next.push_back(word.data());
   }
   next.push_back(nullptr);
-  // Under another pid: who watches this one sees that it is gone.
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::execv("/proc/self/exe", next.data());
-    ::_exit(127);
-  }
-  if (child < 0) {
-    log_error("cannot start again: {}", std::strerror(errno));
+  // Under another pid: who watches this one sees that it is gone. Not by fork(), which copies all
+  // that is registered with the drive, at once.
+  pid_t child = 0;
+  const int result =
+      ::posix_spawn(&child, "/proc/self/exe", nullptr, nullptr, next.data(), environ);
+  if (result != 0) {
+    log_error("cannot start again: {}", std::strerror(result));
     ::_exit(1);
   }
   ::_exit(0);
@@ -214,9 +230,20 @@ class Start {
     return true;
   }
 
+  /// What --discard gives up.
+  bool give_up_store() const {
+    const ServerId self{static_cast<std::uint16_t>(meeting_.rank())};
+    const std::string directory = Process::store_directory(config_, self);
+    return !config_.discard || config_.backend == io::DiskBackend::kMemory ||
+           ::access(directory.c_str(), F_OK) != 0 ||
+           store::StoreDirectory::discard(directory).has_value();
+  }
+
   bool take_store() {
-    // All ask what is free before any of them takes its part.
-    if (!meeting_.all(goes_on() || process_.decide_capacity())) {
+    // All give up what is theirs before any of them asks what is free, and all ask before any of
+    // them takes its part.
+    if (!meeting_.all(goes_on() || give_up_store()) ||
+        !meeting_.all(goes_on() || process_.decide_capacity())) {
       return false;
     }
     const std::uint64_t id = session_.session_id;
@@ -331,6 +358,7 @@ int rejoin(const Config& config, ServerId self, char** argv) {
 
 int main(int argc, char** argv) {
   using benchfs::ServerId;
+  benchfs::server::settle_limits();
   const auto outcome =
       benchfs::server::read_config(std::vector<std::string>(argv + 1, argv + argc));
   if (!outcome.go_on) {

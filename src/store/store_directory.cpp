@@ -187,7 +187,7 @@ Result<std::optional<Superblock>> StoreDirectory::find(const std::string& direct
 Result<std::unique_ptr<StoreDirectory>> StoreDirectory::open(loop::EventLoop& loop,
                                                              io::BufferPool& pool,
                                                              const StoreOptions& options) {
-  BENCHFS_TRY(LockedDirectory directory, LockedDirectory::open(options.directory));
+  BENCHFS_TRY(LockedDirectory directory, LockedDirectory::open_after_owner(options.directory));
   BENCHFS_TRY(const std::optional<Superblock> found, directory.owner());
   if (!found.has_value()) {
     log_error("store {}: there is none", options.directory);

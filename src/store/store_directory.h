@@ -72,10 +72,10 @@ class StoreDirectory {
   static Result<std::unique_ptr<StoreDirectory>> create(loop::EventLoop& loop, io::BufferPool& pool,
                                                         const StoreOptions& options);
 
-  /// Opens the store that a dead server has left, and changes nothing of it. kNotFound: there is
-  /// none. kStale: it is of another session, of another server, or of another number of servers.
-  /// kInvalid: it has another capacity than the one asked for (0 asks for none). kCorrupt, and as
-  /// of find().
+  /// Opens the store that a dead server has left, and changes nothing of it. One that is just
+  /// ending gets 10 s for it, before it is kBusy. kNotFound: there is none. kStale: it is of
+  /// another session, of another server, or of another number of servers. kInvalid: it has another
+  /// capacity than the one asked for (0 asks for none). kCorrupt, and as of find().
   static Result<std::unique_ptr<StoreDirectory>> open(loop::EventLoop& loop, io::BufferPool& pool,
                                                       const StoreOptions& options);
 

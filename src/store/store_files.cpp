@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <ctime>
 #include <optional>
 
 #include <fcntl.h>
@@ -15,6 +16,9 @@
 
 namespace benchfs::store {
 namespace {
+
+constexpr int kLockPausesMax = 1000;
+constexpr timespec kLockPause = {.tv_sec = 0, .tv_nsec = 10'000'000};
 
 class Descriptor {
  public:
@@ -149,12 +153,25 @@ Failure say_unreadable(const std::string& path, Error error) {
 }  // namespace
 
 Result<LockedDirectory> LockedDirectory::open(const std::string& path) {
+  return open_with(path, 0);
+}
+
+Result<LockedDirectory> LockedDirectory::open_after_owner(const std::string& path) {
+  return open_with(path, kLockPausesMax);
+}
+
+Result<LockedDirectory> LockedDirectory::open_with(const std::string& path, int pauses_max) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) {
     return say(path, "open the store directory", "store.open");
   }
   LockedDirectory directory(path, fd);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  int result = ::flock(fd, LOCK_EX | LOCK_NB);
+  for (int pauses = 0; result != 0 && errno == EWOULDBLOCK && pauses < pauses_max; ++pauses) {
+    ::nanosleep(&kLockPause, nullptr);
+    result = ::flock(fd, LOCK_EX | LOCK_NB);
+  }
+  if (result != 0) {
     return errno == EWOULDBLOCK ? say_in_use(path, fd)
                                 : say(path, "lock the store directory", "store.lock");
   }

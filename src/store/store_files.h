@@ -24,6 +24,9 @@ class LockedDirectory {
  public:
   /// kNotFound, kNotDirectory, kAccess, kBusy (the message names the owner as far as it is known).
   static Result<LockedDirectory> open(const std::string& path);
+  /// The same for who follows a server that is known to have ended, or to be about to: waits up to
+  /// 10 s for the lock, which the kernel gives back only behind all memory of the process.
+  static Result<LockedDirectory> open_after_owner(const std::string& path);
 
   LockedDirectory(LockedDirectory&& other) noexcept
       : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
@@ -51,6 +54,7 @@ class LockedDirectory {
 
  private:
   LockedDirectory(std::string path, int fd) noexcept : path_(std::move(path)), fd_(fd) {}
+  static Result<LockedDirectory> open_with(const std::string& path, int pauses_max);
 
   std::string path_;
   int fd_;

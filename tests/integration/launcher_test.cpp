@@ -129,6 +129,37 @@ TEST_F(Launcher, SecondUpSaysSoAndLeavesTheFirstAlone) {
   bring_down();
 }
 
+/// What goes over other transports than the servers reaches none of them.
+TEST_F(Launcher, LivingServersThatCannotBeReachedAreNotTakenForDead) {
+  cluster_ = std::make_unique<Cluster>(
+      benchfs::test::ClusterOptions{.server_count = 2, .capacity = "64M", .tls = "tcp"});
+  bring_up(2);
+  const auto pids = cluster().server_pids();
+  auto elsewhere = cluster().variables();
+  elsewhere.emplace_back("UCX_TLS", "posix,self");
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), benchfs::test::benchfs_program());
+    return benchfs::test::run_command(words, elsewhere);
+  };
+  const CommandResult status = run({"status"});
+  EXPECT_EQ(status.exit_status, 1);
+  EXPECT_TRUE(contains(status.out, "not answering")) << status.out;
+  EXPECT_TRUE(contains(status.out, "UCX_TLS")) << status.out;
+  EXPECT_FALSE(contains(status.err, "stale")) << status.err;
+  for (const char* const option : {"--discard", "--replace"}) {
+    const CommandResult again =
+        run({"up", "--servers", "2", "--store", cluster().store_directory(), option});
+    EXPECT_EQ(again.exit_status, 1) << option;
+    EXPECT_TRUE(contains(again.err, "already up")) << again.err;
+  }
+  EXPECT_EQ(run({"restart"}).exit_status, 0);
+  EXPECT_EQ(cluster().server_pids(), pids);
+  const CommandResult up = cluster().benchfs({"status"});
+  EXPECT_EQ(up.exit_status, 0) << up.err;
+  EXPECT_TRUE(contains(up.out, "2 of 2 servers answer")) << up.out;
+  bring_down();
+}
+
 TEST_F(Launcher, StaleSessionIsToldAndGoesOnOrIsReplaced) {
   bring_up(2);
   kill_everything();
@@ -197,6 +228,35 @@ TEST_F(Launcher, TermStopsTheServersInOrder) {
   EXPECT_FALSE(std::filesystem::exists(cluster().session_directory() + "/session"));
   EXPECT_TRUE(std::filesystem::exists(cluster().store_directory() + "/server-0/data"))
       << "nobody has said that the data may go";
+  bring_down();
+}
+
+TEST_F(Launcher, UpGoesOnWithTheStoresOfServersThatASignalStopped) {
+  bring_up(2);
+  ASSERT_EQ(cluster().benchfs({"mkdir", "benchfs:/kept"}).exit_status, 0);
+  const auto stop = [&] {
+    for (const pid_t pid : cluster().server_pids()) {
+      ASSERT_EQ(::kill(pid, SIGTERM), 0);
+    }
+    for (const pid_t pid : cluster().processes()) {
+      EXPECT_TRUE(kill_and_wait(pid, 0)) << "process " << pid << " did not end";
+    }
+    EXPECT_FALSE(std::filesystem::exists(cluster().session_directory() + "/session"));
+  };
+  ASSERT_NO_FATAL_FAILURE(stop());
+  const CommandResult elsewhere = cluster().benchfs(
+      {"up", "--servers", "2", "--store", cluster().place().file("another_store")});
+  EXPECT_EQ(elsewhere.exit_status, 1);
+  EXPECT_TRUE(contains(elsewhere.err, cluster().store_directory())) << elsewhere.err;
+  const CommandResult again = cluster().up();
+  ASSERT_EQ(again.exit_status, 0) << again.err;
+  EXPECT_TRUE(contains(again.out, "goes on")) << again.out;
+  const CommandResult list = cluster().benchfs({"ls", "benchfs:/"});
+  EXPECT_EQ(list.out, "kept\n") << list.err;
+  ASSERT_NO_FATAL_FAILURE(stop());
+  const CommandResult anew = cluster().up({"--replace"});
+  ASSERT_EQ(anew.exit_status, 0) << anew.err;
+  EXPECT_EQ(cluster().benchfs({"ls", "benchfs:/"}).out, "");
   bring_down();
 }
 

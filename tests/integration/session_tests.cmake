@@ -32,6 +32,7 @@ benchfs_live_test(faults)
 benchfs_live_test(restart)
 benchfs_live_test(bad_message)
 benchfs_live_test(bad_input)
+benchfs_live_test(limits)
 
 # The real server over a drive that fails when a test says so. Its name is what `benchfs` knows servers by.
 add_executable(benchfs_faulty_server ${PROJECT_SOURCE_DIR}/src/server/main.cpp support/faulty_server.cpp)

@@ -60,13 +60,11 @@ Cluster::~Cluster() {
 }
 
 CommandResult Cluster::up(const std::vector<std::string>& more_options) {
-  std::vector<std::string> words = {"up",
-                                    "--servers",
-                                    std::to_string(options_.server_count),
-                                    "--store",
-                                    store_directory(),
-                                    "--capacity",
-                                    options_.capacity};
+  std::vector<std::string> words = {"up", "--servers", std::to_string(options_.server_count),
+                                    "--store", store_directory()};
+  if (!options_.capacity.empty()) {
+    words.insert(words.end(), {"--capacity", options_.capacity});
+  }
   words.insert(words.end(), options_.up_options.begin(), options_.up_options.end());
   words.insert(words.end(), more_options.begin(), more_options.end());
   return benchfs(words);

@@ -16,8 +16,8 @@ namespace benchfs::test {
 
 struct ClusterOptions {
   unsigned server_count = 1;
-  std::string capacity = "1G";
-  std::string tls{};  ///< "shm" or "tcp"; empty: UCX chooses.
+  std::string capacity = "1G";  ///< Empty: the servers' default.
+  std::string tls{};            ///< "shm" or "tcp"; empty: UCX chooses.
   std::vector<std::string> up_options{};
 };
 

@@ -5,11 +5,15 @@
 
 #include "store/store_directory.h"
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <thread>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -190,6 +194,20 @@ TEST_F(StoreDirectoryTest, WhatIsLeftOfAStoreThatWasNeverFinishedMakesRoom) {
   ASSERT_TRUE(found.has_value());
   EXPECT_FALSE(found->has_value());
   EXPECT_TRUE(create(options()).has_value());
+}
+
+/// The kernel takes a process's memory apart before it gives back its locks.
+TEST_F(StoreDirectoryTest, AStoreWhoseServerIsJustEndingIsWaitedFor) {
+  ASSERT_TRUE(create(options()).has_value());
+  const int lock = ::open(options().directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ASSERT_EQ(::flock(lock, LOCK_EX | LOCK_NB), 0);
+  std::thread ending([lock] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    ::close(lock);
+  });
+  const auto opened = StoreDirectory::open(real_.loop, *pool_, options());
+  ending.join();
+  EXPECT_TRUE(opened.has_value());
 }
 
 TEST_F(StoreDirectoryTest, ADeadStoreIsFoundWithItsOwnerAndALivingOneIsNot) {
