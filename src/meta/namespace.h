@@ -108,8 +108,8 @@ class Namespace {
   /// Begins the `incarnation`-th run on these tables: ids of opens and truncates are different from
   /// those of every other. Tells the root, if no row did. Before the first open.
   void begin_run(std::uint64_t incarnation);
-  /// Gives out no id that an earlier run may have given out without a trace: `count` ids at the most.
-  /// Before begin_run().
+  /// Gives out no id that an earlier run may have given out without a trace: `count` ids at the
+  /// most. Before begin_run().
   void skip_ids(std::uint64_t count) noexcept { next_inode_ += count; }
   /// Whether the inode, which is of this home, was created before begin_run().
   bool is_of_earlier_run(InodeId inode) const noexcept {
@@ -165,8 +165,9 @@ class Namespace {
   InodeId create_link(const wire::EntryKey& key, const NewInode& inode, std::string target,
                       std::uint64_t now_ns);
 
-  /// Lets the name stand for `entry`, whatever it stood for. The directory is attached.
-  void set_entry(const wire::EntryKey& key, Entry entry, std::uint64_t now_ns);
+  /// Lets the name stand for `entry`, whatever it stood for; whether it stood for nothing. The
+  /// directory is attached.
+  bool set_entry(const wire::EntryKey& key, Entry entry, std::uint64_t now_ns);
   /// Requires that the entry exists.
   void erase_entry(const wire::EntryKey& key, std::uint64_t now_ns);
   /// Erases `from`, which exists, and lets `to` stand for what it stood for. Both directories are
