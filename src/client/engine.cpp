@@ -138,25 +138,30 @@ bool Engine::start_submitted() {
     first = std::exchange(submitted_first_, nullptr);
     submitted_last_ = nullptr;
   }
-  while (first != nullptr) {
-    // It may be done, and gone, when spawn() returns.
-    Operation& operation = *first;
-    first = operation.submitted_next_;
-    scope_.spawn(drive(*this, operation));
-  }
+  loop_.outside([&] {
+    while (first != nullptr) {
+      // It may be done, and gone, when spawn() returns.
+      Operation& operation = *first;
+      first = operation.submitted_next_;
+      scope_.spawn(drive(*this, operation));
+    }
+  });
   return true;
 }
 
 void Engine::step() {
   // What was started may have ended at once, with whatever we lead for: look before any sleep.
-  if (start_submitted() || loop_.turn()) {
+  if (start_submitted() || loop_.spin()) {
     if (idle_) {
-      learn(loop_.now_ns() - idle_since_ns_);
+      learn(asked_ns() - idle_since_ns_);
       idle_ = false;
     }
     return;
   }
-  const std::uint64_t now_ns = loop_.now_ns();
+  if (!loop_.asked_ns().has_value()) {
+    return;  // The turn has not looked at the clock.
+  }
+  const std::uint64_t now_ns = *loop_.asked_ns();
   if (!idle_) {
     idle_ = true;
     idle_since_ns_ = now_ns;
@@ -164,6 +169,11 @@ void Engine::step() {
   if (now_ns - idle_since_ns_ >= spin_ns_) {
     loop_.run_once(UINT64_MAX);
   }
+}
+
+std::uint64_t Engine::asked_ns() const noexcept {
+  const std::optional<std::uint64_t> asked_ns = loop_.asked_ns();
+  return asked_ns.has_value() ? *asked_ns : loop_.now_ns();
 }
 
 void Engine::learn(std::uint64_t waited_ns) noexcept {

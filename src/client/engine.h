@@ -93,6 +93,7 @@ class Engine {
   void finish(Operation& operation) noexcept;
   bool start_submitted();  ///< Whether there were any.
   void step();
+  std::uint64_t asked_ns() const noexcept;  ///< Of the last turn, or now.
   void learn(std::uint64_t waited_ns) noexcept;
   void begin_to_lead() noexcept;
   void stop_leading() noexcept;

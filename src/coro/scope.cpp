@@ -1,10 +1,12 @@
 #include "coro/scope.h"
 
+#include "coro/frames.h"
+
 namespace benchfs::coro {
 
 /// A coroutine that runs at once and frees its own frame at its end.
 struct Scope::Child {
-  struct promise_type {
+  struct promise_type : KeptFrame {
     Child get_return_object() noexcept { return {}; }
     std::suspend_never initial_suspend() noexcept { return {}; }
     std::suspend_never final_suspend() noexcept { return {}; }

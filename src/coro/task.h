@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "coro/frames.h"
 
 namespace benchfs::coro {
 
@@ -15,7 +16,7 @@ class Task;
 namespace detail {
 
 /// What the promises of all Tasks share: who waits, and how it is resumed.
-class PromiseBase {
+class PromiseBase : public KeptFrame {
  public:
   std::suspend_always initial_suspend() noexcept { return {}; }
 

@@ -45,10 +45,15 @@ std::uint64_t EventLoop::now_ns() noexcept {
   return *turn_ns_;
 }
 
-bool EventLoop::turn() {
-  ++counters_.turns;
+void EventLoop::enter() noexcept {
+  BENCHFS_ASSERT(!in_turn_);
   in_turn_ = true;
   turn_ns_.reset();
+}
+
+bool EventLoop::turn(Look look) {
+  ++counters_.turns;
+  enter();
   bool worked = false;
   progressing_ = true;
   for (Source* const source : sources_) {
@@ -56,12 +61,26 @@ bool EventLoop::turn() {
   }
   progressing_ = false;
   // Without a timer nobody needs to know the time, and an idle or a busy turn need not ask for it.
-  if (timers_.size() > 0) {
+  if (timers_.size() > 0 && (look == Look::kAlways || worked || !ready_.empty())) {
     worked |= timers_.expire(now_ns()) > 0;
   }
   worked |= run_ready() > 0;
   in_turn_ = false;
   return worked || !ready_.empty();
+}
+
+bool EventLoop::spin(Look look) {
+  if (turn(look)) {
+    empty_turns_ = 0;
+    idle_ = false;
+    refused_ = false;
+    return true;
+  }
+  ++empty_turns_;
+  if (look == Look::kAlways && !turn_ns_.has_value()) {
+    turn_ns_ = clock_.now_ns();
+  }
+  return false;
 }
 
 std::size_t EventLoop::run_ready() {
@@ -87,13 +106,15 @@ void EventLoop::run_until(const bool& done) {
 }
 
 void EventLoop::run_once(std::uint64_t deadline_ns) {
-  if (turn()) {
-    idle_ = false;
-    refused_ = false;
+  // Who does not spin must know at once whether to sleep.
+  if (options_.spin_ns == 0 ? spin(Look::kAlways) : spin()) {
     return;
   }
+  if (!turn_ns_.has_value()) {
+    return;  // It has not looked.
+  }
   // Nothing has happened since the turn asked.
-  const std::uint64_t now_ns = turn_ns_.has_value() ? *turn_ns_ : clock_.now_ns();
+  const std::uint64_t now_ns = *turn_ns_;
   if (!idle_) {
     idle_ = true;
     idle_since_ns_ = now_ns;
@@ -101,21 +122,32 @@ void EventLoop::run_once(std::uint64_t deadline_ns) {
   if (now_ns - idle_since_ns_ < options_.spin_ns) {
     return;
   }
+  if (refused_ && looks_to_arm_ > 0 && now_ns - refused_since_ns_ < kPatienceNs) {
+    --looks_to_arm_;
+    return;
+  }
   sleep(now_ns, deadline_ns);
 }
 
 /// A source refuses to be armed for a moment when something has just come or is on its way out, and
 /// for as long as it holds what it cannot get rid of, such as messages to a peer that fetches
-/// nothing. So the loop goes on looking for a while, and then pauses between two looks.
-void EventLoop::pause(std::uint64_t now_ns, std::uint64_t until_ns) {
+/// nothing. So the loop goes on turning for a while, and then pauses between two turns.
+void EventLoop::refuse(std::uint64_t now_ns, std::uint64_t until_ns) {
   if (!refused_) {
     refused_ = true;
     refused_since_ns_ = now_ns;
+    looks_per_arm_ = 1;
   }
-  if (now_ns - refused_since_ns_ >= kPatienceNs) {
-    ++counters_.sleeps;
-    sleeper_.sleep(armed_fds_, std::min(kPauseNs, until_ns - now_ns));
+  const std::uint64_t waited_ns = now_ns - refused_since_ns_;
+  if (waited_ns < kPatienceNs) {
+    looks_to_arm_ = looks_per_arm_ - 1;
+    looks_per_arm_ = std::min(2 * looks_per_arm_, kLooksPerArmMax);
+    return;
   }
+  const std::uint64_t pause_ns = std::clamp(waited_ns / kPauseDivisor, kPauseNsMin, kPauseNsMax);
+  ++counters_.sleeps;
+  empty_turns_ = 0;
+  sleeper_.sleep(armed_fds_, std::min(pause_ns, until_ns - now_ns));
 }
 
 void EventLoop::sleep(std::uint64_t now_ns, std::uint64_t deadline_ns) {
@@ -130,11 +162,12 @@ void EventLoop::sleep(std::uint64_t now_ns, std::uint64_t deadline_ns) {
     }
   }
   if (armed_fds_.size() < sources_.size()) {
-    pause(now_ns, until_ns);
+    refuse(now_ns, until_ns);
     return;
   }
   BENCHFS_ASSERT(ready_.empty() && running_next_ == running_.size());
   refused_ = false;
+  empty_turns_ = 0;
   ++counters_.sleeps;
   sleeper_.sleep(armed_fds_, until_ns == UINT64_MAX ? UINT64_MAX : until_ns - now_ns);
   // Still idle: if what woke us turns out to be nothing, the loop sleeps again without spinning.

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -64,11 +65,20 @@ class PollSleeper final : public Sleeper {
 /// Coroutines resumed in one turn at the most; the rest waits for the next one, in order.
 inline constexpr std::size_t kResumesPerTurnMax = 1024;
 
-/// How long the loop goes on looking while a source has work that it cannot do now and nothing else
-/// happens, longer than any transfer between living peers stands still; and how long it pauses
-/// between two looks after that.
-inline constexpr std::uint64_t kPatienceNs = 20'000'000;
-inline constexpr std::uint64_t kPauseNs = 1'000'000;
+/// Of the turns that find nothing, one after the other, every so many look at the clock, which
+/// takes as long as the rest of such a turn. So timers expire late by some empty turns at the most.
+inline constexpr std::uint32_t kTurnsPerLook = 8;
+
+/// While a source has work that it cannot do now, and nothing else happens, the loop goes on
+/// turning for so long. Then it pauses between two turns, for a part of the time that it has waited
+/// by then: a wait gets longer by this part at the most, and by the shortest pause.
+inline constexpr std::uint64_t kPatienceNs = 50'000;
+inline constexpr std::uint64_t kPauseDivisor = 4;
+inline constexpr std::uint64_t kPauseNsMin = 20'000;
+inline constexpr std::uint64_t kPauseNsMax = 1'000'000;
+/// Asking such a source takes system calls. So while it is patient the loop asks after 1, 2, 4, ...
+/// looks at the clock, up to this.
+inline constexpr std::uint32_t kLooksPerArmMax = 8;
 
 struct LoopOptions {
   /// How long turns without work go on before the loop sleeps. 0: sleeps at once.
@@ -119,7 +129,24 @@ class EventLoop {
   TimerQueue& timers() noexcept { return timers_; }
 
   /// One turn without sleeping. Returns whether anything happened or is ready to run.
-  bool turn();
+  bool turn() { return turn(Look::kAlways); }
+
+  /// As turn(), for who turns over and over until something happens: looks at the clock, and so for
+  /// timers, in a turn that finds work, in the first that finds none, and in every kTurnsPerLook-th
+  /// after that.
+  bool spin() { return spin(empty_turns_ % kTurnsPerLook == 0 ? Look::kAlways : Look::kIfWorked); }
+
+  /// The time of the last turn, or of what was called outside(). Nothing if nobody has asked for
+  /// it; spin() has, whenever it looks and finds nothing.
+  std::optional<std::uint64_t> asked_ns() const noexcept { return turn_ns_; }
+
+  /// Calls `work`, which may start coroutines, between two turns: the time stands still in it too.
+  template <typename Work>
+  void outside(Work work) {
+    enter();
+    std::move(work)();
+    in_turn_ = false;
+  }
 
   /// Turns, and sleeps when idle, until `done` is true; `done` is looked at after each turn.
   void run_until(const bool& done);
@@ -132,8 +159,13 @@ class EventLoop {
   const LoopCounters& counters() const noexcept { return counters_; }
 
  private:
+  enum class Look : std::uint8_t { kAlways, kIfWorked };
+
+  void enter() noexcept;
+  bool turn(Look look);
+  bool spin(Look look);
   std::size_t run_ready();
-  void pause(std::uint64_t now_ns, std::uint64_t until_ns);
+  void refuse(std::uint64_t now_ns, std::uint64_t until_ns);
   void sleep(std::uint64_t now_ns, std::uint64_t deadline_ns);
 
   Clock& clock_;
@@ -149,10 +181,13 @@ class EventLoop {
   TimerQueue timers_;
   bool in_turn_ = false;
   std::optional<std::uint64_t> turn_ns_;  ///< What this turn, or the last one, has asked for.
-  bool idle_ = false;  ///< The last turn found nothing.
+  std::uint32_t empty_turns_ = 0;         ///< In a row, by spin(), since the last work or sleep.
+  bool idle_ = false;                     ///< The last turn found nothing.
   std::uint64_t idle_since_ns_ = 0;
   bool refused_ = false;  ///< A source has refused to be armed since the last work or sleep.
   std::uint64_t refused_since_ns_ = 0;
+  std::uint32_t looks_per_arm_ = 1;
+  std::uint32_t looks_to_arm_ = 0;  ///< Before a source that has refused is asked again.
   LoopCounters counters_;
 };
 

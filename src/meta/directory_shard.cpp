@@ -14,18 +14,22 @@ std::optional<Entry> DirectoryShard::find(std::uint64_t hash, std::string_view n
   return found->second;
 }
 
-void DirectoryShard::set(std::uint64_t hash, std::string_view name, Entry entry,
+bool DirectoryShard::set(std::uint64_t hash, std::string_view name, Entry entry,
                          std::uint64_t now_ns) {
   BENCHFS_ASSERT(entry.inode != kNoInode && !name.empty());
-  auto found = entries_.find(KeyView{.hash = hash, .name = name});
-  if (found == entries_.end()) {
-    entries_.emplace(Key{.hash = hash, .name = std::string(name)}, entry);
+  // One way down the tree, whether the entry is new or not.
+  const KeyView key{.hash = hash, .name = name};
+  const auto found = entries_.lower_bound(key);
+  const bool is_new = found == entries_.end() || Before()(key, found->first);
+  if (is_new) {
+    entries_.emplace_hint(found, Key{.hash = hash, .name = std::string(name)}, entry);
   } else {
     directory_count_ -= found->second.type == wire::FileType::kDirectory ? 1 : 0;
     found->second = entry;
   }
   directory_count_ += entry.type == wire::FileType::kDirectory ? 1 : 0;
   mtime_ns_ = std::max(mtime_ns_, now_ns);
+  return is_new;
 }
 
 void DirectoryShard::erase(std::uint64_t hash, std::string_view name, std::uint64_t now_ns) {

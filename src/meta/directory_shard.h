@@ -39,8 +39,8 @@ class DirectoryShard {
   /// `hash` is placement::entry_hash of the name, in every function.
   std::optional<Entry> find(std::uint64_t hash, std::string_view name) const;
 
-  /// Adds the entry, or lets it stand for something else.
-  void set(std::uint64_t hash, std::string_view name, Entry entry, std::uint64_t now_ns);
+  /// Adds the entry, or lets it stand for something else; whether it is new.
+  bool set(std::uint64_t hash, std::string_view name, Entry entry, std::uint64_t now_ns);
   /// Requires that the entry exists.
   void erase(std::uint64_t hash, std::string_view name, std::uint64_t now_ns);
 

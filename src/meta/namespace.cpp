@@ -85,26 +85,27 @@ InodeId Namespace::create_file(const wire::EntryKey& key, const NewInode& inode,
                                const wire::Layout& layout, std::uint64_t now_ns) {
   BENCHFS_ASSERT(layout.chunk_bytes > 0 && layout.chunk_bytes <= wire::kChunkBytesMax);
   BENCHFS_ASSERT(layout.stripe_count > 0 && layout.stripe_count <= server_count_);
-  BENCHFS_ASSERT(!find_entry(key).has_value());
   const InodeId id = new_inode_id();
+  // Ids ascend, so that it is the last one.
   const File& made = files_
-                         .emplace(id, File{.atime_ns = now_ns,
-                                           .mtime_ns = now_ns,
-                                           .ctime_ns = now_ns,
-                                           .chunk_bytes = layout.chunk_bytes,
-                                           .stripe_count = layout.stripe_count,
-                                           .uid = inode.uid,
-                                           .gid = inode.gid,
-                                           .mode = static_cast<std::uint16_t>(inode.mode)})
-                         .first->second;
+                         .emplace_hint(files_.end(), id,
+                                       File{.atime_ns = now_ns,
+                                            .mtime_ns = now_ns,
+                                            .ctime_ns = now_ns,
+                                            .chunk_bytes = layout.chunk_bytes,
+                                            .stripe_count = layout.stripe_count,
+                                            .uid = inode.uid,
+                                            .gid = inode.gid,
+                                            .mode = static_cast<std::uint16_t>(inode.mode)})
+                         ->second;
   tell_file(id, made);
-  set_entry(key, {.inode = id, .type = wire::FileType::kFile}, now_ns);
+  const bool is_new = set_entry(key, {.inode = id, .type = wire::FileType::kFile}, now_ns);
+  BENCHFS_ASSERT(is_new);
   return id;
 }
 
 InodeId Namespace::create_directory(const wire::EntryKey& key, const NewInode& inode,
                                     std::uint64_t now_ns) {
-  BENCHFS_ASSERT(!find_entry(key).has_value());
   const InodeId id = new_inode_id();
   directories_.emplace(id, Directory{.atime_ns = now_ns,
                                      .mtime_ns = now_ns,
@@ -116,14 +117,14 @@ InodeId Namespace::create_directory(const wire::EntryKey& key, const NewInode& i
                                      .parent = key.parent,
                                      .holders = {}});
   tell_directory(id);
-  set_entry(key, {.inode = id, .type = wire::FileType::kDirectory}, now_ns);
+  const bool is_new = set_entry(key, {.inode = id, .type = wire::FileType::kDirectory}, now_ns);
+  BENCHFS_ASSERT(is_new);
   return id;
 }
 
 InodeId Namespace::create_link(const wire::EntryKey& key, const NewInode& inode, std::string target,
                                std::uint64_t now_ns) {
   BENCHFS_ASSERT(!target.empty() && target.size() <= wire::kLinkTargetBytesMax);
-  BENCHFS_ASSERT(!find_entry(key).has_value());
   const InodeId id = new_inode_id();
   target_bytes_ += target.size();
   const Link& made = links_
@@ -135,20 +136,21 @@ InodeId Namespace::create_link(const wire::EntryKey& key, const NewInode& inode,
                                            .target = std::move(target)})
                          .first->second;
   tell(row_of(id, made));
-  set_entry(key, {.inode = id, .type = wire::FileType::kSymlink}, now_ns);
+  const bool is_new = set_entry(key, {.inode = id, .type = wire::FileType::kSymlink}, now_ns);
+  BENCHFS_ASSERT(is_new);
   return id;
 }
 
-void Namespace::set_entry(const wire::EntryKey& key, Entry entry, std::uint64_t now_ns) {
+bool Namespace::set_entry(const wire::EntryKey& key, Entry entry, std::uint64_t now_ns) {
   DirectoryShard& changed = shard(key.parent);
-  const std::uint64_t count_before = changed.entry_count();
-  changed.set(hash_of(key), key.name, entry, now_ns);
-  if (changed.entry_count() != count_before) {
+  const bool is_new = changed.set(hash_of(key), key.name, entry, now_ns);
+  if (is_new) {
     ++entry_count_;
     name_bytes_ += key.name.size();
   }
   tell(EntryRow{
       .key = key, .inode = entry.inode, .type = entry.type, .mtime_ns = changed.mtime_ns()});
+  return is_new;
 }
 
 void Namespace::erase_entry(const wire::EntryKey& key, std::uint64_t now_ns) {

@@ -169,8 +169,9 @@ class Namespace {
   InodeId create_link(const wire::EntryKey& key, const NewInode& inode, std::string target,
                       std::uint64_t now_ns);
 
-  /// Lets the name stand for `entry`, whatever it stood for. The directory is attached.
-  void set_entry(const wire::EntryKey& key, Entry entry, std::uint64_t now_ns);
+  /// Lets the name stand for `entry`, whatever it stood for; whether it stood for nothing. The
+  /// directory is attached.
+  bool set_entry(const wire::EntryKey& key, Entry entry, std::uint64_t now_ns);
   /// Requires that the entry exists.
   void erase_entry(const wire::EntryKey& key, std::uint64_t now_ns);
   /// Erases `from`, which exists, and lets `to` stand for what it stood for. Both directories are

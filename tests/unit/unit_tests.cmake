@@ -1,6 +1,7 @@
 benchfs_unit_test(coro/task DEPENDS benchfs::coro)
 benchfs_unit_test(coro/event DEPENDS benchfs::coro)
 benchfs_unit_test(coro/scope DEPENDS benchfs::coro)
+benchfs_unit_test(coro/frames DEPENDS benchfs::coro Threads::Threads)
 benchfs_unit_test(loop/timer_queue DEPENDS benchfs::loop)
 benchfs_unit_test(loop/event_loop DEPENDS benchfs::loop)
 benchfs_unit_test(io/buffer_pool DEPENDS benchfs::io)

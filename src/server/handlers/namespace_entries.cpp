@@ -79,7 +79,8 @@ NamespaceService::Handling<wire::OpenReply> NamespaceService::open(Context conte
   } else {
     BENCHFS_CO_CHECK(enter_entry(request.key, guard, context.deadline_ns));
   }
-  const auto entry = find_entry(request.key);
+  const auto named = meta_.find_entry(request.key);
+  const auto entry = named.has_value() && stands(*named) ? named : std::nullopt;
   if (entry.has_value()) {
     room.reset();
     if ((request.flags & wire::kOpenCreate) != 0 && (request.flags & wire::kOpenExclusive) != 0) {
@@ -110,7 +111,7 @@ NamespaceService::Handling<wire::OpenReply> NamespaceService::open(Context conte
     co_return fail(Errc::kPeerLost, "open.client");
   }
   BENCHFS_CO_CHECK_NOW(may_grow());
-  if (meta_.find_entry(request.key).has_value()) {
+  if (named.has_value()) {
     meta_.erase_entry(request.key, wall_ns());  // Stands for an inode that is no more.
   }
   wire::Layout layout = request.layout;

@@ -96,16 +96,22 @@ TEST_F(EventLoopTest, ASourceThatGoesOnRefusingToBeArmedDoesNotKeepTheLoopSpinni
   clock.advance(1);
   loop.run_once(UINT64_MAX);
   ASSERT_EQ(sleeper.sleeps_ns.size(), 1U);
-  EXPECT_EQ(sleeper.sleeps_ns[0], kPauseNs);
+  EXPECT_EQ(sleeper.sleeps_ns[0], kPauseNsMin);
+  clock.advance(10 * kPatienceNs);
   loop.run_once(UINT64_MAX);
   ASSERT_EQ(sleeper.sleeps_ns.size(), 2U);
-  loop.run_once(clock.now_ns() + 10);
+  EXPECT_EQ(sleeper.sleeps_ns[1], (11 * kPatienceNs + kPauseNsMin) / kPauseDivisor);
+  clock.advance(100 * kPauseNsMax);
+  loop.run_once(UINT64_MAX);
   ASSERT_EQ(sleeper.sleeps_ns.size(), 3U);
-  EXPECT_EQ(sleeper.sleeps_ns[2], 10U);  // No longer than its caller allows.
-  source.work = 1;  // Something happens: the patience starts anew.
+  EXPECT_EQ(sleeper.sleeps_ns[2], kPauseNsMax);
+  loop.run_once(clock.now_ns() + 10);
+  ASSERT_EQ(sleeper.sleeps_ns.size(), 4U);
+  EXPECT_EQ(sleeper.sleeps_ns[3], 10U);  // No longer than its caller allows.
+  source.work = 1;                       // Something happens: the patience starts anew.
   loop.run_once(UINT64_MAX);
   loop.run_once(UINT64_MAX);
-  EXPECT_EQ(sleeper.sleeps_ns.size(), 3U);
+  EXPECT_EQ(sleeper.sleeps_ns.size(), 4U);
   loop.remove_source(source);
 }
 
@@ -118,11 +124,12 @@ TEST_F(EventLoopTest, ASourceThatRefusesForAMomentAfterALongSleepCostsNoPause) {
   clock.advance(10 * kPatienceNs);
   source.armable = false;  // Woken for something that is not there yet.
   loop.run_once(UINT64_MAX);
-  clock.advance(kPauseNs);
+  clock.advance(kPatienceNs - 1);
   loop.run_once(UINT64_MAX);
   EXPECT_EQ(sleeper.sleeps_ns.size(), 1U);
   source.armable = true;  // The next refusal has nothing to do with this one.
   loop.run_once(UINT64_MAX);
+  loop.run_once(UINT64_MAX);  // After two refusals one turn does not ask.
   ASSERT_EQ(sleeper.sleeps_ns.size(), 2U);
   clock.advance(10 * kPatienceNs);
   source.armable = false;
@@ -223,11 +230,15 @@ TEST_F(EventLoopTest, SpinsForItsTimeAndThenSleeps) {
   loop.add_source(source);
   loop.run_once(UINT64_MAX);
   clock.advance(999);
-  loop.run_once(UINT64_MAX);
+  for (std::uint32_t i = 0; i < kTurnsPerLook; ++i) {
+    loop.run_once(UINT64_MAX);
+  }
   EXPECT_TRUE(sleeper.sleeps_ns.empty());
   EXPECT_EQ(source.armed, 0);
   clock.advance(1);
-  loop.run_once(UINT64_MAX);
+  for (std::uint32_t i = 0; i < kTurnsPerLook && sleeper.sleeps_ns.empty(); ++i) {
+    loop.run_once(UINT64_MAX);
+  }
   ASSERT_EQ(sleeper.sleeps_ns.size(), 1U);
   EXPECT_EQ(sleeper.sleeps_ns[0], UINT64_MAX);
   EXPECT_EQ(sleeper.last_fds, std::vector<int>{7});
@@ -239,6 +250,99 @@ TEST_F(EventLoopTest, SpinsForItsTimeAndThenSleeps) {
   loop.run_once(UINT64_MAX);
   loop.run_once(UINT64_MAX);
   EXPECT_EQ(sleeper.sleeps_ns.size(), 2U);
+  loop.remove_source(source);
+}
+
+/// Counts how often it is asked.
+struct CountingClock final : Clock {
+  std::uint64_t now_ns() noexcept override {
+    ++asked;
+    return time_ns;
+  }
+  std::uint64_t wall_ns() noexcept override { return 0; }
+  int asked = 0;
+  std::uint64_t time_ns = 1000;
+};
+
+struct CountedTimer : Timer {
+  CountedTimer()
+      : Timer([](Timer& timer) noexcept { ++static_cast<CountedTimer&>(timer).expired; }) {}
+  int expired = 0;
+};
+
+TEST_F(EventLoopTest, TurnsThatFindNothingSeldomLookAtTheClock) {
+  CountingClock counting;
+  EventLoop loop(counting, sleeper, {.spin_ns = 1000});
+  CountedTimer timer;
+  loop.timers().arm(timer, UINT64_MAX - 1);
+  constexpr int kLooks = 10;
+  for (std::uint32_t i = 0; i < kLooks * kTurnsPerLook; ++i) {
+    EXPECT_FALSE(loop.spin());
+    EXPECT_EQ(loop.asked_ns().has_value(), i % kTurnsPerLook == 0);
+  }
+  EXPECT_EQ(counting.asked, kLooks);
+  loop.turn();  // Who turns only now and then wants to know.
+  EXPECT_EQ(counting.asked, kLooks + 1);
+}
+
+TEST_F(EventLoopTest, ATimerExpiresSomeEmptyTurnsLateAtTheMostAndWithAnyWorkAtOnce) {
+  CountingClock counting;
+  EventLoop loop(counting, sleeper, {.spin_ns = UINT64_MAX});
+  FakeSource source;
+  loop.add_source(source);
+  CountedTimer timer;
+  for (std::uint32_t before = 0; before < 2 * kTurnsPerLook; ++before) {
+    loop.timers().arm(timer, counting.time_ns + 1);
+    for (std::uint32_t i = 0; i < before; ++i) {
+      loop.run_once(UINT64_MAX);
+    }
+    EXPECT_EQ(timer.expired, 0);
+    counting.time_ns += 1;
+    for (std::uint32_t i = 0; i < kTurnsPerLook; ++i) {
+      loop.run_once(UINT64_MAX);
+    }
+    EXPECT_EQ(std::exchange(timer.expired, 0), 1) << before;
+  }
+  loop.run_once(UINT64_MAX);
+  loop.timers().arm(timer, ++counting.time_ns);
+  source.work = 1;
+  loop.run_once(UINT64_MAX);
+  EXPECT_EQ(timer.expired, 1);
+  loop.remove_source(source);
+}
+
+TEST_F(EventLoopTest, WhatIsCalledOutsideATurnSeesOneTime) {
+  CountingClock counting;
+  EventLoop loop(counting, sleeper);
+  loop.outside([&] {
+    EXPECT_EQ(loop.now_ns(), 1000U);
+    counting.time_ns = 2000;
+    EXPECT_EQ(loop.now_ns(), 1000U);
+  });
+  EXPECT_EQ(loop.asked_ns(), 1000U);
+  EXPECT_EQ(counting.asked, 1);
+  EXPECT_EQ(loop.now_ns(), 2000U);
+}
+
+TEST_F(EventLoopTest, ASourceThatRefusesIsAskedMoreAndMoreSeldom) {
+  EventLoop loop(clock, sleeper, {.spin_ns = 0});
+  FakeSource source;
+  source.armable = false;
+  loop.add_source(source);
+  std::vector<int> asked_in;
+  for (int i = 0; i < 32; ++i) {
+    const int before = source.armed;
+    loop.run_once(UINT64_MAX);
+    if (source.armed > before) {
+      asked_in.push_back(i);
+    }
+  }
+  EXPECT_EQ(asked_in, (std::vector<int>{0, 1, 3, 7, 15, 23, 31}));
+  source.work = 1;  // Afterwards it is asked at once again.
+  loop.run_once(UINT64_MAX);
+  source.armable = true;
+  loop.run_once(UINT64_MAX);
+  EXPECT_EQ(sleeper.sleeps_ns.size(), 1U);
   loop.remove_source(source);
 }
 
