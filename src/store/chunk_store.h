@@ -69,11 +69,12 @@ struct Companion {
   std::uint64_t bytes = 0;
 };
 
-/// What the store has done by itself.
+/// What the store has done by itself, or found.
 struct StoreCounters {
   std::uint64_t compacted_windows = 0;  ///< Ranges of files that were rewritten,
   std::uint64_t compacted_extents = 0;  ///< of so many extents,
   std::uint64_t compacted_bytes = 0;    ///< with so many bytes.
+  std::uint64_t checksum_failures = 0;  ///< Reads of the drive that brought other bytes.
 };
 
 class ChunkStore {
@@ -107,9 +108,10 @@ class ChunkStore {
   /// survives the process. kIo.
   coro::Task<Status> truncate(InodeId file, std::uint64_t size_bytes);
 
-  /// Drops the file; from the call on its writes, also those in flight, and its reads fail with kStale. Its
-  /// blocks may be written again when the reads in flight that use them have ended; a file of very
-  /// many extents gives them back little by little. Ends when it survives the process. kIo.
+  /// Drops the file; from the call on its writes, also those in flight, and its reads fail with
+  /// kStale. Its blocks may be written again when the reads in flight that use them have ended; a
+  /// file of very many extents gives them back little by little. Ends when it survives the process.
+  /// kIo.
   coro::Task<Status> remove(InodeId file);
 
   /// End of the last range written and not truncated; 0 if there is none.

@@ -78,7 +78,7 @@ class FaultyDisk final : public io::Disk {
   void end(io::DiskOp& op, int error_code) noexcept {
     (void)io::advance(op, -error_code, alignment_bytes());
     io::log_failure(op, path_);
-    loop_.post(op.waiter());
+    op.complete(loop_);
   }
 
   loop::EventLoop& loop_;
