@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "io/data_file.h"
-#include "server/http_endpoint.h"
+#include "server/http_address.h"
 
 namespace benchfs::server {
 

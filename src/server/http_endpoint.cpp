@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <arpa/inet.h>
-#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -14,7 +13,6 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "base/parse.h"
 #include "server/http_answer.h"
 
 namespace benchfs::server {
@@ -80,34 +78,6 @@ int listen_on(SocketAddress socket_address, std::uint16_t& port) noexcept {
 }
 
 }  // namespace
-
-Result<HttpAddress> HttpAddress::parse(std::string_view text) {
-  HttpAddress address{.host = "127.0.0.1", .port = 0};
-  if (const std::size_t colon = text.rfind(':'); colon != std::string_view::npos) {
-    std::string_view host = text.substr(0, colon);
-    const bool in_brackets = host.size() > 2 && host.starts_with('[') && host.ends_with(']');
-    if ((host.find(':') != std::string_view::npos) != in_brackets) {
-      return fail(Errc::kInvalid, "http.address");
-    }
-    address.host = std::string(in_brackets ? host.substr(1, host.size() - 2) : host);
-    text = text.substr(colon + 1);
-  }
-  const auto port = parse_count(text);
-  if (!port.has_value() || *port > UINT16_MAX) {
-    return fail(Errc::kInvalid, "http.port");
-  }
-  address.port = static_cast<std::uint16_t>(*port);
-  const auto valid = SocketAddress::of(address);
-  if (!valid.has_value()) {
-    return fail(valid.error());
-  }
-  return address;
-}
-
-std::string HttpAddress::text() const {
-  const bool v6 = host.find(':') != std::string::npos;
-  return v6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
-}
 
 /// One client, from its connecting until it has its answer or its time is over.
 class HttpEndpoint::Connection final : private loop::Timer {

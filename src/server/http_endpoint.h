@@ -12,24 +12,14 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "base/result.h"
 #include "base/units.h"
 #include "loop/event_loop.h"
 #include "loop/timer_queue.h"
+#include "server/http_address.h"
 
 namespace benchfs::server {
-
-/// Where to listen: an address in numbers, and a port.
-struct HttpAddress {
-  std::string host;  ///< "127.0.0.1", "::1".
-  std::uint16_t port = 0;
-
-  /// "9400" is the loopback's; "10.0.0.7:9400", "[::1]:9400", "0.0.0.0:9400". kInvalid.
-  static Result<HttpAddress> parse(std::string_view text);
-  std::string text() const;
-};
 
 /// Connections at once; who comes beyond that waits in the kernel's queue.
 inline constexpr std::size_t kHttpConnectionsMax = 8;

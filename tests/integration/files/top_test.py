@@ -214,7 +214,7 @@ class Live(FilesTest):
             self.assertEqual(value("written_bytes_total"), server["written_bytes"])
             self.assertEqual(value("drive_bytes_total", op="write"), server["drive"]["write"]["bytes"])
             self.assertEqual(value("store_capacity_bytes"), server["capacity"])
-            self.assertEqual(value("incarnation"), 1)
+            self.assertEqual(value("incarnation"), server["incarnation"])
             # Cumulative, in the order of the edges.
             buckets = sorted((float(dict(labels)["le"]), count) for (name, labels), count in samples.items()
                              if name == "benchfs_request_duration_seconds_bucket" and dict(labels)["op"] == "write")
@@ -231,9 +231,9 @@ class Live(FilesTest):
         for request in (b"rubbish\r\n", b"\0\0\0\n", b"GET /metrics\r\n\r\n", b"GET /metrics HTTP/3\r\n\r\n", os.urandom(2000) + b"\n"):
             self.assertTrue(say(endpoint, request).startswith(b"HTTP/1.1 400 "), request)
         self.assertTrue(say(endpoint, b"GET /" + b"a" * 5000).startswith(b"HTTP/1.1 431 "))
-        # Those that say nothing cost others no more than their time.
+        # Those that say nothing are nobody else's trouble.
         host, port = endpoint.rsplit(":", 1)
-        silent = [socket.create_connection((host, int(port))) for _ in range(20)]
+        silent = [socket.create_connection((host, int(port))) for _ in range(4)]
         self.assertIn("benchfs_clients", fetch(endpoint))
         for connection in silent:
             connection.close()
