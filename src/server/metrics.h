@@ -26,7 +26,7 @@ struct ServerFacts {
   std::string host;
   std::string disk_backend;
   std::string store_directory;
-  std::string device;  ///< What the store is on: device_of().
+  std::string device{};  ///< What the store is on: device_of().
   bool direct_io = false;
 };
 
