@@ -108,10 +108,9 @@ class ChunkStore {
   /// survives the process. kIo.
   coro::Task<Status> truncate(InodeId file, std::uint64_t size_bytes);
 
-  /// Drops the file; from the call on its writes, also those in flight, and its reads fail with
-  /// kStale. Its blocks may be written again when the reads in flight that use them have ended; a
-  /// file of very many extents gives them back little by little. Ends when it survives the process.
-  /// kIo.
+  /// Drops the file; from the call on its writes, also those in flight, and its reads fail with kStale. Its
+  /// blocks may be written again when the reads in flight that use them have ended; a file of very
+  /// many extents gives them back little by little. Ends when it survives the process. kIo.
   coro::Task<Status> remove(InodeId file);
 
   /// End of the last range written and not truncated; 0 if there is none.

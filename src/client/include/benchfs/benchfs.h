@@ -1,35 +1,34 @@
 /*
- * Client interface of benchfs, the burst-buffer file system of a job, for C and whatever can call
- * C.
+ * Client interface of benchfs, the burst-buffer file system of a job, for C and whatever can call C.
  *
- * Errors. Functions that return int or ssize_t return -1 and set errno; functions that return a
- * pointer return NULL and set errno. benchfs_error_text() then tells what failed, naming the file
- * or server. What benchfs does not support fails with ENOTSUP. Errors that any call may meet:
- * EHOSTDOWN (a server that is needed is gone), EIO (no reply within the time-out, or none but that
- * it has to wait for another operation; or the drive failed), ENOMEM.
+ * Errors. Functions that return int or ssize_t return -1 and set errno; functions that return a pointer
+ * return NULL and set errno. benchfs_error_text() then tells what failed, naming the file or server.
+ * What benchfs does not support fails with ENOTSUP. Errors that any call may meet: EHOSTDOWN (a server
+ * that is needed is gone), EIO (no reply within the time-out, or none but that it has to wait for another
+ * operation; or the drive failed), ENOMEM.
  *
- * Visibility. Data is visible to every client of the job when the call that wrote it has returned;
- * so is the size of the file.
+ * Visibility. Data is visible to every client of the job when the call that wrote it has returned; so is
+ * the size of the file.
  *
- * Threads. Every function may be called from any thread at any time, unless its comment says
- * otherwise. Several mounts, of the same or of different sessions, share no state.
+ * Threads. Every function may be called from any thread at any time, unless its comment says otherwise.
+ * Several mounts, of the same or of different sessions, share no state.
  *
- * Processes. A mount is the process's that made it: a child of fork() uses nothing of it. The child
- * may join for itself if its parent had no mount when it forked; otherwise call exec first. UCX has
- * a thread in a process with a mount, which a child does not inherit: without it a lock may stay
- * closed for ever, and over TCP servers may not get through (EIO or EHOSTDOWN after the time-out).
+ * Processes. A mount is the process's that made it: a child of fork() uses nothing of it. The child may
+ * join for itself if its parent had no mount when it forked; otherwise call exec first. UCX has a thread
+ * in a process with a mount, which a child does not inherit: without it a lock may stay closed for ever,
+ * and over TCP servers may not get through (EIO or EHOSTDOWN after the time-out).
  *
- * Progress. The library has no thread of its own: operations advance while any thread is inside a
- * call on the same mount. An asynchronous operation that nobody waits for or tests stands still; if
- * that lasts longer than the time-out ($BENCHFS_TIMEOUT, 10 s), it may fail with EIO or EHOSTDOWN,
- * as if the servers had been silent. Test it now and then while you compute.
+ * Progress. The library has no thread of its own: operations advance while any thread is inside a call
+ * on the same mount. An asynchronous operation that nobody waits for or tests stands still; if that lasts
+ * longer than the time-out ($BENCHFS_TIMEOUT, 10 s), it may fail with EIO or EHOSTDOWN, as if the servers
+ * had been silent. Test it now and then while you compute.
  *
  * Memory. A buffer is borrowed: until the call returns, or for an asynchronous operation until
  * benchfs_request_wait() or _test() has reported its end. Sizes and offsets are bytes.
  *
- * Paths are absolute inside the session ("/ckpt/a.h5"); ".." above the root is the root, as in
- * POSIX. Up to 4096 bytes, each name up to 255. Symbolic links are followed, up to 40 in one path
- * (ELOOP); what they say begins in their directory, or with "/" in the session's root.
+ * Paths are absolute inside the session ("/ckpt/a.h5"); ".." above the root is the root, as in POSIX. Up
+ * to 4096 bytes, each name up to 255. Symbolic links are followed, up to 40 in one path (ELOOP); what
+ * they say begins in their directory, or with "/" in the session's root.
  */
 #ifndef BENCHFS_BENCHFS_H
 #define BENCHFS_BENCHFS_H
@@ -79,28 +78,26 @@ typedef struct benchfs_dirent {
 BENCHFS_API const char* benchfs_version(void);
 
 /*
- * What the last failed call of this thread has to say: one sentence without a newline that names
- * the thing and the cause ("/ckpt/a.h5: server 2 (n3) did not answer within 10 s"). Valid until the
- * thread's next call of the library. Empty if nothing failed yet.
+ * What the last failed call of this thread has to say: one sentence without a newline that names the
+ * thing and the cause ("/ckpt/a.h5: server 2 (n3) did not answer within 10 s"). Valid until the thread's
+ * next call of the library. Empty if nothing failed yet.
  */
 BENCHFS_API const char* benchfs_error_text(void);
 
-/* ---- Sessions
- * ------------------------------------------------------------------------------------ */
+/* ---- Sessions ------------------------------------------------------------------------------------ */
 
 /*
  * Joins the session whose directory is `session_directory`; NULL means $BENCHFS_SESSION. Reads the
  * session file; connections to servers are made when first needed.
  *
- * ENOENT: no session there (the servers are not up). EACCES: not the session's user, or permissions
- * of the session file wider than 0600. EINVAL: no directory named, or not a session file of this
- * version.
+ * ENOENT: no session there (the servers are not up). EACCES: not the session's user, or permissions of
+ * the session file wider than 0600. EINVAL: no directory named, or not a session file of this version.
  */
 BENCHFS_API benchfs_mount* benchfs_mount_open(const char* session_directory);
 
 /*
- * Leaves the session and frees `mount`. Every file, directory and request of it must have been
- * closed or waited for, else EBUSY and nothing happens. No other thread may be inside a call on it.
+ * Leaves the session and frees `mount`. Every file, directory and request of it must have been closed
+ * or waited for, else EBUSY and nothing happens. No other thread may be inside a call on it.
  */
 BENCHFS_API int benchfs_mount_close(benchfs_mount* mount);
 
@@ -110,8 +107,7 @@ BENCHFS_API int benchfs_server_count(const benchfs_mount* mount);
 /* Sends one empty request to `server` (0 to count - 1) and waits for the reply. */
 BENCHFS_API int benchfs_ping(benchfs_mount* mount, int server);
 
-/* What one server tells of itself; figures since it started. Sizes in bytes, times in nanoseconds.
- */
+/* What one server tells of itself; figures since it started. Sizes in bytes, times in nanoseconds. */
 typedef struct benchfs_server_status {
   int server;
   unsigned pid;
@@ -145,9 +141,9 @@ BENCHFS_API int benchfs_server_status_get(benchfs_mount* mount, int server,
 
 /*
  * Asks `server` (0 to count - 1) for its counters and latencies since it started. Puts them into
- * `buffer` of `size` bytes as they travel, in an encoding that changes from version to version:
- * this is for the command `benchfs` of the same version, whose `top --json` and `report --json` are
- * for everyone. Returns how many bytes they are. ERANGE: they are more than `size`.
+ * `buffer` of `size` bytes as they travel, in an encoding that changes from version to version: this
+ * is for the command `benchfs` of the same version, whose `top --json` and `report --json` are for
+ * everyone. Returns how many bytes they are. ERANGE: they are more than `size`.
  */
 BENCHFS_API ssize_t benchfs_server_metrics_get(benchfs_mount* mount, int server, void* buffer,
                                                size_t size);
@@ -159,35 +155,32 @@ BENCHFS_API int benchfs_server_shutdown(benchfs_mount* mount, int server, int ke
 /* Capacity, free and used space over all servers, in units of f_frsize; inode counts in f_files. */
 BENCHFS_API int benchfs_statvfs(benchfs_mount* mount, struct statvfs* out);
 
-/* ---- Files
- * --------------------------------------------------------------------------------------- */
+/* ---- Files --------------------------------------------------------------------------------------- */
 
 /*
- * Opens `path`. `flags`: O_RDONLY, O_WRONLY or O_RDWR, with any of O_CREAT, O_EXCL, O_TRUNC,
- * O_APPEND, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC; other flags are EINVAL. `mode` is used by O_CREAT
- * as given (no umask). `layout` is used if the call creates the file; NULL means the session's
- * default (1 MiB chunks over all servers).
+ * Opens `path`. `flags`: O_RDONLY, O_WRONLY or O_RDWR, with any of O_CREAT, O_EXCL, O_TRUNC, O_APPEND,
+ * O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC; other flags are EINVAL. `mode` is used by O_CREAT as given (no umask).
+ * `layout` is used if the call creates the file; NULL means the session's default (1 MiB chunks over
+ * all servers).
  *
  * Of several clients that create the same name at once exactly one creates, the others open what it
- * made; with O_EXCL exactly one succeeds. ELOOP (O_NOFOLLOW, and it is a symbolic link), ENOENT,
- * EEXIST, EISDIR (a directory cannot be opened as a file), ENOTDIR, EINVAL (a chunk size of 0 or
- * above 2^40), ENAMETOOLONG, ENOSPC.
+ * made; with O_EXCL exactly one succeeds. ELOOP (O_NOFOLLOW, and it is a symbolic link), ENOENT, EEXIST, EISDIR (a directory cannot be opened as a
+ * file), ENOTDIR, EINVAL (a chunk size of 0 or above 2^40), ENAMETOOLONG, ENOSPC.
  */
-BENCHFS_API benchfs_file* benchfs_open(benchfs_mount* mount, const char* path, int flags,
-                                       mode_t mode, const benchfs_layout* layout);
+BENCHFS_API benchfs_file* benchfs_open(benchfs_mount* mount, const char* path, int flags, mode_t mode,
+                                       const benchfs_layout* layout);
 
 /*
- * Settles the size and frees `file`, whatever is returned. Its requests must have ended (else
- * EBUSY, and the file stays open). Data is on the servers since the writes returned; close does not
- * fsync. EIO also if some of what was written through `file` and not synced may be gone since a
- * server's node has been without power.
+ * Settles the size and frees `file`, whatever is returned. Its requests must have ended (else EBUSY, and
+ * the file stays open). Data is on the servers since the writes returned; close does not fsync.
+ * EIO also if some of what was written through `file` and not synced may be gone since a server's node has
+ * been without power.
  */
 BENCHFS_API int benchfs_close(benchfs_file* file);
 
 /*
- * Reads up to `length` bytes at `offset`. Returns the bytes read: less than `length` only at the
- * end of the file, 0 at or behind it. Holes read as zeros. EBADF (not open for reading), EINVAL
- * (offset < 0).
+ * Reads up to `length` bytes at `offset`. Returns the bytes read: less than `length` only at the end of
+ * the file, 0 at or behind it. Holes read as zeros. EBADF (not open for reading), EINVAL (offset < 0).
  */
 BENCHFS_API ssize_t benchfs_pread(benchfs_file* file, void* buffer, size_t length, off_t offset);
 
@@ -196,8 +189,7 @@ BENCHFS_API ssize_t benchfs_pread(benchfs_file* file, void* buffer, size_t lengt
  * Returns `length`, or -1: then any part of the range may have been written. EBADF, EINVAL, EFBIG,
  * ENOSPC.
  */
-BENCHFS_API ssize_t benchfs_pwrite(benchfs_file* file, const void* buffer, size_t length,
-                                   off_t offset);
+BENCHFS_API ssize_t benchfs_pwrite(benchfs_file* file, const void* buffer, size_t length, off_t offset);
 
 /* As above, from or into `count` pieces of memory, which are one contiguous range of the file. */
 BENCHFS_API ssize_t benchfs_preadv(benchfs_file* file, const struct iovec* iov, int count,
@@ -207,12 +199,11 @@ BENCHFS_API ssize_t benchfs_pwritev(benchfs_file* file, const struct iovec* iov,
 
 /*
  * Scattered on both sides: the bytes of `iov`, in order, are the bytes of `extents`, in order. Both
- * lists must have the same total, else EINVAL. Extents may come in any order and, for reads,
- * overlap; where written extents overlap any of the writes wins. One request per server carries
- * many extents.
+ * lists must have the same total, else EINVAL. Extents may come in any order and, for reads, overlap;
+ * where written extents overlap any of the writes wins. One request per server carries many extents.
  *
- * read_list returns the bytes of all extents that lie below the end of the file; what lies behind
- * it is zeroed in memory. write_list returns the total.
+ * read_list returns the bytes of all extents that lie below the end of the file; what lies behind it
+ * is zeroed in memory. write_list returns the total.
  */
 BENCHFS_API ssize_t benchfs_read_list(benchfs_file* file, const struct iovec* iov, int iov_count,
                                       const benchfs_extent* extents, size_t extent_count);
@@ -221,8 +212,8 @@ BENCHFS_API ssize_t benchfs_write_list(benchfs_file* file, const struct iovec* i
 
 /*
  * With the file's own position, which every handle has: read, write and seek as POSIX. A write on a
- * handle opened with O_APPEND goes to the end of the file, in one piece, whoever else appends.
- * lseek: EINVAL (before the begin, no such whence), EOVERFLOW, ENOTSUP (SEEK_DATA, SEEK_HOLE).
+ * handle opened with O_APPEND goes to the end of the file, in one piece, whoever else appends. lseek:
+ * EINVAL (before the begin, no such whence), EOVERFLOW, ENOTSUP (SEEK_DATA, SEEK_HOLE).
  */
 BENCHFS_API ssize_t benchfs_read(benchfs_file* file, void* buffer, size_t length);
 BENCHFS_API ssize_t benchfs_write(benchfs_file* file, const void* buffer, size_t length);
@@ -232,23 +223,21 @@ BENCHFS_API int benchfs_fstat(benchfs_file* file, struct stat* out);
 BENCHFS_API int benchfs_ftruncate(benchfs_file* file, off_t size);
 
 /*
- * Returns when all data of the file, whoever wrote it, is on the servers' drives, and the name by
- * which it was opened. EIO also if a server's node has been without power since the file was opened
- * or synced last through this handle: what was acknowledged and not synced then may be gone
- * (benchfs_error_text() names the server). This is said once; the next one speaks of what is there
- * now.
+ * Returns when all data of the file, whoever wrote it, is on the servers' drives, and the name by which it
+ * was opened. EIO also if a server's node has been without power since the file was opened or synced last
+ * through this handle: what was acknowledged and not synced then may be gone (benchfs_error_text() names the
+ * server). This is said once; the next one speaks of what is there now.
  */
 BENCHFS_API int benchfs_fsync(benchfs_file* file);
 
 /* The layout that the file was created with, with stripe_count as it is in effect (from 1). */
 BENCHFS_API int benchfs_file_layout(const benchfs_file* file, benchfs_layout* out);
 
-/* ---- Asynchronous operations
- * ----------------------------------------------------------------------- */
+/* ---- Asynchronous operations ----------------------------------------------------------------------- */
 
 /*
- * Start an operation and return its request, or NULL and errno if it could not be started. Many may
- * be in flight, on one file too; they may take effect in any order.
+ * Start an operation and return its request, or NULL and errno if it could not be started. Many may be
+ * in flight, on one file too; they may take effect in any order.
  */
 BENCHFS_API benchfs_request* benchfs_pread_begin(benchfs_file* file, void* buffer, size_t length,
                                                  off_t offset);
@@ -264,74 +253,66 @@ BENCHFS_API benchfs_request* benchfs_write_list_begin(benchfs_file* file, const 
                                                       size_t extent_count);
 
 /*
- * Makes progress without waiting. Returns 0 if the operation goes on; 1 if it has ended: then
- * `*result` is what the blocking call would have returned (-1 with errno set), and `request` is
- * freed. At most one thread may wait for or test one request.
+ * Makes progress without waiting. Returns 0 if the operation goes on; 1 if it has ended: then `*result`
+ * is what the blocking call would have returned (-1 with errno set), and `request` is freed.
+ * At most one thread may wait for or test one request.
  */
 BENCHFS_API int benchfs_request_test(benchfs_request* request, ssize_t* result);
 
-/* Waits until the operation has ended, frees `request` and returns what the blocking call would
- * have. */
+/* Waits until the operation has ended, frees `request` and returns what the blocking call would have. */
 BENCHFS_API ssize_t benchfs_request_wait(benchfs_request* request);
 
-/* ---- Sharing an open file among processes
- * ------------------------------------------------------------ */
+/* ---- Sharing an open file among processes ------------------------------------------------------------ */
 
 /* Size of the buffer that benchfs_file_export() fills. */
 #define BENCHFS_EXPORT_SIZE 128
 
 /*
- * Describes the open file in `buffer`, so that other processes of the session can attach to it
- * without a request to any server. The file must stay open here until all that attached have
- * closed. The bytes are for the same machine type and version, and hold no secret.
+ * Describes the open file in `buffer`, so that other processes of the session can attach to it without
+ * a request to any server. The file must stay open here until all that attached have closed.
+ * The bytes are for the same machine type and version, and hold no secret.
  */
 BENCHFS_API int benchfs_file_export(benchfs_file* file, void* buffer, size_t size);
 
 /* Opens what was exported, with the exporter's access mode. EINVAL: not such bytes. ESTALE: another
  * session's. */
-BENCHFS_API benchfs_file* benchfs_file_attach(benchfs_mount* mount, const void* buffer,
-                                              size_t size);
+BENCHFS_API benchfs_file* benchfs_file_attach(benchfs_mount* mount, const void* buffer, size_t size);
 
 /*
  * A counter of this open, which all handles share that were attached to its export: 0 at first. add
- * adds `amount` (0 or more), as one step, and puts what the counter was into `*before` unless that
- * is NULL; set likewise. It ends with the close of the handle that was opened. EOVERFLOW (beyond
- * 2^63 - 1).
+ * adds `amount` (0 or more), as one step, and puts what the counter was into `*before` unless that is
+ * NULL; set likewise. It ends with the close of the handle that was opened. EOVERFLOW (beyond 2^63 - 1).
  */
 BENCHFS_API int benchfs_counter_add(benchfs_file* file, int64_t amount, int64_t* before);
 BENCHFS_API int benchfs_counter_set(benchfs_file* file, int64_t value, int64_t* before);
 
-/* ---- Locks
- * ------------------------------------------------------------------------------------------- */
+/* ---- Locks ------------------------------------------------------------------------------------------- */
 
 /*
- * Waits for a lock on `length` bytes from `offset` on (0: up to the largest offset), which excludes
- * all others on the same bytes, whoever has them; with `shared` not 0, all others that are not
- * shared. Locks are granted in the order in which they were asked for. They are advice: reads and
- * writes do not look at them. A handle may have several; two that exclude each other wait for each
- * other as those of two processes do. Held until benchfs_unlock(); the file cannot be closed
- * before.
+ * Waits for a lock on `length` bytes from `offset` on (0: up to the largest offset), which excludes all
+ * others on the same bytes, whoever has them; with `shared` not 0, all others that are not shared. Locks
+ * are granted in the order in which they were asked for. They are advice: reads and writes do not look at
+ * them. A handle may have several; two that exclude each other wait for each other as those of two
+ * processes do. Held until benchfs_unlock(); the file cannot be closed before.
  *
- * Returns NULL and errno: EINVAL, ENOLCK (more than 65536 of one mount), EIO, ESTALE (the file is
- * no more).
+ * Returns NULL and errno: EINVAL, ENOLCK (more than 65536 of one mount), EIO, ESTALE (the file is no more).
  */
 BENCHFS_API benchfs_lock* benchfs_lock_range(benchfs_file* file, int shared, off_t offset,
                                              off_t length);
 
 /*
- * Ends the lock and frees it, whatever is returned. ENOLCK: it had ended before, since the file's
- * server had been without a connection to this process for 10 s or its node without power, and
- * somebody else may have had it meanwhile. After another error it ends within some seconds.
+ * Ends the lock and frees it, whatever is returned. ENOLCK: it had ended before, since the file's server
+ * had been without a connection to this process for 10 s or its node without power, and somebody else may
+ * have had it meanwhile. After another error it ends within some seconds.
  */
 BENCHFS_API int benchfs_unlock(benchfs_lock* lock);
 
-/* ---- Names
- * ------------------------------------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------------------------------------- */
 
 /*
- * Errors as POSIX names them; tests/conformance/README.md lists them with the effects of each call.
- * A path that ends in "." or ".." names nothing to be changed: mkdir EEXIST, rmdir EINVAL and
- * ENOTEMPTY, rename EBUSY.
+ * Errors as POSIX names them; tests/conformance/README.md lists them with the effects of each call. A
+ * path that ends in "." or ".." names nothing to be changed: mkdir EEXIST, rmdir EINVAL and ENOTEMPTY,
+ * rename EBUSY.
  */
 BENCHFS_API int benchfs_stat(benchfs_mount* mount, const char* path, struct stat* out);
 /* Of a symbolic link itself. */
@@ -342,16 +323,14 @@ BENCHFS_API int benchfs_mkdir(benchfs_mount* mount, const char* path, mode_t mod
 BENCHFS_API int benchfs_rmdir(benchfs_mount* mount, const char* path);
 
 /*
- * Atomic, whatever fails meanwhile. A file or symbolic link replaces one at `to`; a directory,
- * which takes all below it along, an empty one: else EISDIR, ENOTDIR, ENOTEMPTY. EINVAL: a
- * directory into itself.
+ * Atomic, whatever fails meanwhile. A file or symbolic link replaces one at `to`; a directory, which takes
+ * all below it along, an empty one: else EISDIR, ENOTDIR, ENOTEMPTY. EINVAL: a directory into itself.
  */
 BENCHFS_API int benchfs_rename(benchfs_mount* mount, const char* from, const char* to);
 
 BENCHFS_API int benchfs_chmod(benchfs_mount* mount, const char* path, mode_t mode);
 BENCHFS_API int benchfs_chown(benchfs_mount* mount, const char* path, uid_t uid, gid_t gid);
-BENCHFS_API int benchfs_utimens(benchfs_mount* mount, const char* path,
-                                const struct timespec times[2]);
+BENCHFS_API int benchfs_utimens(benchfs_mount* mount, const char* path, const struct timespec times[2]);
 
 /* Of a symbolic link itself. (Its mode is 0777, always.) */
 BENCHFS_API int benchfs_lchown(benchfs_mount* mount, const char* path, uid_t uid, gid_t gid);
@@ -368,19 +347,18 @@ BENCHFS_API int benchfs_symlink(benchfs_mount* mount, const char* target, const 
  * Returns how many bytes of what the link says it has put into `buffer`: all of them, or the first
  * `size`; no NUL is added. EINVAL: not a symbolic link, or no room.
  */
-BENCHFS_API ssize_t benchfs_readlink(benchfs_mount* mount, const char* path, char* buffer,
-                                     size_t size);
+BENCHFS_API ssize_t benchfs_readlink(benchfs_mount* mount, const char* path, char* buffer, size_t size);
 
 /* ENOTSUP. */
 BENCHFS_API int benchfs_link(benchfs_mount* mount, const char* from, const char* to);
 
 /*
- * Lists a directory, without "." and "..", in no particular order, with symbolic links as such. A
- * name that is there from opendir to the end is listed exactly once; one that comes or goes
- * meanwhile may or may not be. Attributes are as of the time of listing.
+ * Lists a directory, without "." and "..", in no particular order, with symbolic links as such. A name that is there from opendir to
+ * the end is listed exactly once; one that comes or goes meanwhile may or may not be. Attributes are as
+ * of the time of listing.
  *
- * readdir returns 1 with `*out` filled, 0 at the end, -1 on an error: a list that could not be
- * completed never ends with 0. One thread at a time may use a benchfs_dir.
+ * readdir returns 1 with `*out` filled, 0 at the end, -1 on an error: a list that could not be completed
+ * never ends with 0. One thread at a time may use a benchfs_dir.
  */
 BENCHFS_API benchfs_dir* benchfs_opendir(benchfs_mount* mount, const char* path);
 BENCHFS_API int benchfs_readdir(benchfs_dir* dir, benchfs_dirent* out);
