@@ -26,6 +26,15 @@ constexpr char kFooter[] =
     "The session is named by --session or $BENCHFS_SESSION.\n"
     "'benchfs COMMAND --help' tells about a command.";
 
+constexpr char kStandsOut[] =
+    "A server stands out if the median latency of a kind of request, or of its drive, is three\n"
+    "times that of the others and 100 us more, and the mean twice theirs; or p99 five times "
+    "theirs\n"
+    "and 1 ms more; or if its drive has ended nothing although it had something to do.";
+
+/// Of `top`: servers have something else to do than to answer it.
+constexpr std::chrono::milliseconds kIntervalMin{50};
+
 std::chrono::milliseconds time_argument(const std::string& option, const std::string& text) {
   const auto time_ns = parse_duration_ns(text);
   if (!time_ns.has_value()) {
@@ -255,7 +264,17 @@ class CommandLine {
       top_.session = session_;
       return top(top_);
     });
-    add_time(command, "--interval", top_.interval, "From one look to the next (default: 1s)");
+    command
+        .add_option_function<std::string>(
+            "--interval",
+            [this](const std::string& text) {
+              top_.interval = time_argument("--interval", text);
+              if (top_.interval < kIntervalMin) {
+                throw CLI::ValidationError("--interval", "'" + text + "' is less than 50ms");
+              }
+            },
+            "From one look to the next (default: 1s)")
+        ->type_name("TIME");
     auto* once = command.add_flag_callback(
         "--once", [this] { top_.count = 1; }, "Show one interval and exit");
     command.add_option("--count", top_.count, "Show so many intervals and exit")
@@ -266,12 +285,7 @@ class CommandLine {
     add_time(command, "--timeout", top_.time_max,
              "How long a server may take to answer before it is shown as not answering "
              "(default: 2s)");
-    command.footer(
-        "A server stands out if the median latency of a kind of request, or of its drive, is "
-        "three\n"
-        "times that of the others (their median) and 100 us more, or p99 five times and 1 ms "
-        "more;\n"
-        "or if its drive has ended nothing although it had something to do.");
+    command.footer(kStandsOut);
   }
 
   void declare_report() {

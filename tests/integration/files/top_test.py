@@ -157,6 +157,7 @@ class Live(FilesTest):
         self.assertIn("3 of 3 servers answer", page)
         self.assertNotIn("\x1b", page)
         self.fails(2, b"--interval", "top", "--interval", "soon")
+        self.fails(2, b"less than 50ms", "top", "--interval", "0")
         self.fails(2, b"excludes", "top", "--once", "--count", "2")
         self.fails(1, b"session", "top", "--session", str(self.here / "nowhere"))
         self.fails(1, b"session", "report", "--session", str(self.here / "nowhere"))
