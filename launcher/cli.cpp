@@ -26,6 +26,15 @@ constexpr char kFooter[] =
     "The session is named by --session or $BENCHFS_SESSION.\n"
     "'benchfs COMMAND --help' tells about a command.";
 
+constexpr char kStandsOut[] =
+    "A server stands out if the median latency of a kind of request, or of its drive, is three\n"
+    "times that of the others and 100 us more, and the mean twice theirs; or p99 five times "
+    "theirs\n"
+    "and 1 ms more; or if its drive has ended nothing although it had something to do.";
+
+/// Of `top`: servers have something else to do than to answer it.
+constexpr std::chrono::milliseconds kIntervalMin{50};
+
 std::chrono::milliseconds time_argument(const std::string& option, const std::string& text) {
   const auto time_ns = parse_duration_ns(text);
   if (!time_ns.has_value()) {
@@ -100,6 +109,8 @@ class CommandLine {
     declare_down();
     declare_restart();
     declare_status();
+    declare_top();
+    declare_report();
     declare_run();
     declare_mount();
     declare_unmount();
@@ -167,6 +178,9 @@ class CommandLine {
     add_server_option(command, up_, "--log", "LEVEL",
                       "What servers log: error, warning, info or debug",
                       check_one_of("error", "warning", "info", "debug"));
+    add_server_option(command, up_, "--metrics", "[ADDRESS:]PORT",
+                      "Serve metrics to Prometheus by HTTP: server N at PORT + N",
+                      [](const std::string&, const std::string&) {});
     command
         .add_option_function<std::string>(
             "--config",
@@ -207,6 +221,11 @@ class CommandLine {
     command.add_option("--launch", down_.launch_id, "With --here: what `up` called the launch")
         ->group("");
     command
+        .add_option("--report", down_.report,
+                    "Write what the servers have done to FILE before they stop, as benchfs report "
+                    "(as JSON if its name ends with .json)")
+        ->type_name("FILE");
+    command
         .add_option("--store", down_.store,
                     "Remove the stores of dead servers in this directory too, whosever they are")
         ->type_name("DIR");
@@ -238,6 +257,46 @@ class CommandLine {
     });
     command.add_flag("--json", status_.json, "Say it as JSON");
     add_time(command, "--timeout", status_.time_max, "How long to wait for answers (default: 2s)");
+  }
+
+  void declare_top() {
+    CLI::App& command = *add("top", "Show what the servers do, as it happens", [this] {
+      top_.session = session_;
+      return top(top_);
+    });
+    command
+        .add_option_function<std::string>(
+            "--interval",
+            [this](const std::string& text) {
+              top_.interval = time_argument("--interval", text);
+              if (top_.interval < kIntervalMin) {
+                throw CLI::ValidationError("--interval", "'" + text + "' is less than 50ms");
+              }
+            },
+            "From one look to the next (default: 1s)")
+        ->type_name("TIME");
+    auto* once = command.add_flag_callback(
+        "--once", [this] { top_.count = 1; }, "Show one interval and exit");
+    command.add_option("--count", top_.count, "Show so many intervals and exit")
+        ->check(CLI::Range(1U, UINT32_MAX))
+        ->excludes(once)
+        ->type_name("N");
+    command.add_flag("--json", top_.json, "Say it as JSON, one line for each interval");
+    add_time(command, "--timeout", top_.time_max,
+             "How long a server may take to answer before it is shown as not answering "
+             "(default: 2s)");
+    command.footer(kStandsOut);
+  }
+
+  void declare_report() {
+    CLI::App& command =
+        *add("report", "Show what the servers have done since they started", [this] {
+          report_.session = session_;
+          return launcher::report(report_);
+        });
+    command.add_flag("--json", report_.json, "Say it as JSON");
+    add_time(command, "--timeout", report_.time_max,
+             "How long a server may take to answer (default: 2s)");
   }
 
   void declare_run() {
@@ -339,6 +398,8 @@ class CommandLine {
   DownOptions down_;
   RestartOptions restart_;
   StatusOptions status_;
+  TopOptions top_;
+  ReportOptions report_;
   RunOptions run_;
   MountOptions mount_;
   UnmountOptions unmount_;

@@ -53,6 +53,7 @@ struct DownOptions {
   bool keep = false;      ///< Leave the stores, for an `up` to go on with.
   bool here = false;      ///< Only what is on this node, and at once.
   std::string launch_id;  ///< With `here`: of the launch, where nothing on this node tells it.
+  std::string report;     ///< Write what the servers have done to this file first; empty: do not.
   std::string store;      ///< Remove what stores are in this directory too; empty: only known ones.
 };
 
@@ -78,6 +79,32 @@ struct StatusOptions {
 
 /// 0 only if every server answers.
 int status(const StatusOptions& options);
+
+struct TopOptions {
+  std::string session;
+  std::chrono::milliseconds interval{1'000};
+  std::chrono::milliseconds time_max{2'000};  ///< For a server to answer.
+  unsigned count = 0;                         ///< Intervals to show; 0: until it is told to quit.
+  bool json = false;
+};
+
+/// Shows what the servers do, an interval after the other. With a count: 0 only if every server has
+/// answered in the last one.
+int top(const TopOptions& options);
+
+struct ReportOptions {
+  std::string session;
+  std::chrono::milliseconds time_max{2'000};
+  bool json = false;
+};
+
+/// What the servers have done since they started. 0 only if every server answers.
+int report(const ReportOptions& options);
+
+/// The same into a file, as JSON if its name ends with ".json". False, after a complaint, if there
+/// is no session or it cannot be written; of servers that do not answer it says so and goes on.
+bool write_report(const std::string& session, const std::string& file,
+                  std::chrono::milliseconds time_max);
 
 struct MountOptions {
   std::string session;

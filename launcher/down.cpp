@@ -57,20 +57,36 @@ OtherNodes other_nodes(const DownOptions& options, const SessionPlace& place,
           .concern_us = true};
 }
 
+/// What servers may take to tell what they have done.
+constexpr std::chrono::milliseconds kReportTime{2'000};
+
+/// A report that is not to be had is no reason to leave anything behind.
+bool write_report(const DownOptions& options, const SessionPlace& place) {
+  if (!place.session) {
+    complain("there are no servers to write a report about");
+    return false;
+  }
+  return launcher::write_report(options.session, options.report, kReportTime);
+}
+
 /// The session is gone, or there was none; stores may still lie where the user says.
 int finish_without_session(const DownOptions& options) {
-  if (options.store.empty() || options.keep) {
-    return tools::kExitOk;
+  const bool cleared = clear_mounts(options.session) == tools::kExitOk;
+  if (!options.report.empty()) {
+    complain("there are no servers to write a report about");
   }
   TeardownResult result;
-  remove_stores_in(options.store, result);
+  if (!options.store.empty() && !options.keep) {
+    remove_stores_in(options.store, result);
+  }
   for (const std::string& line : result.done) {
     say("benchfs: {}\n", line);
   }
   for (const std::string& line : result.failures) {
     complain("{}", line);
   }
-  return result.failures.empty() ? tools::kExitOk : tools::kExitFailure;
+  return cleared && options.report.empty() && result.failures.empty() ? tools::kExitOk
+                                                                      : tools::kExitFailure;
 }
 
 }  // namespace
@@ -87,9 +103,7 @@ int down(const DownOptions& given, const Surroundings& surroundings) {
   struct stat status {};
   if (::stat(directory.c_str(), &status) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) {
-      const int cleared = clear_mounts(directory);
-      const int finished = finish_without_session(options);
-      return cleared == tools::kExitOk ? finished : cleared;
+      return finish_without_session(options);
     }
     complain("cannot access {}: {}", tools::in_quotes(directory), tools::errno_text(errno));
     return tools::kExitFailure;
@@ -115,10 +129,9 @@ int down(const DownOptions& given, const Surroundings& surroundings) {
     place.launch_ids.push_back(options.launch_id);
   }
   if (place.is_empty()) {
-    const int cleared = clear_mounts(directory);
-    const int finished = finish_without_session(options);
-    return cleared == tools::kExitOk ? finished : cleared;
+    return finish_without_session(options);
   }
+  const bool reported = options.report.empty() || write_report(options, place);
   for (const std::string& trouble : {place.session_trouble, place.record_trouble}) {
     if (!trouble.empty()) {
       complain("{}; going on without it", trouble);
@@ -140,7 +153,8 @@ int down(const DownOptions& given, const Surroundings& surroundings) {
   if (result.failures.empty()) {
     say("benchfs: session {} is down\n", directory);
   }
-  const int exit_status = result.failures.empty() ? tools::kExitOk : tools::kExitFailure;
+  const int exit_status =
+      result.failures.empty() && reported ? tools::kExitOk : tools::kExitFailure;
   if (result.threads_left) {
     leave_process(exit_status);
   }

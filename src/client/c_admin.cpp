@@ -8,6 +8,7 @@
 
 #include "client/c_handles.h"
 #include "client/cluster.h"
+#include "wire/codec.h"
 
 using namespace benchfs;          // NOLINT(google-build-using-namespace)
 using namespace benchfs::client;  // NOLINT(google-build-using-namespace)
@@ -72,6 +73,27 @@ int benchfs_server_status_get(benchfs_mount* mount, int server, benchfs_server_s
   out->pool_used_bytes = result->pool_used_bytes;
   out->read_only = result->read_only ? 1 : 0;
   return 0;
+}
+
+ssize_t benchfs_server_metrics_get(benchfs_mount* mount, int server, void* buffer, size_t size) {
+  if (!check_server(mount, server)) {
+    return -1;
+  }
+  if (buffer == nullptr) {
+    return set_error(EINVAL, "nowhere to put the answer");
+  }
+  Context context{.subject = "metrics", .server = {}};
+  const auto result = mount->mount->run(
+      ask_metrics(mount->mount->servers(), context, ServerId{static_cast<std::uint16_t>(server)}));
+  if (!result.has_value()) {
+    return set_error(context, result.error(), &mount->mount->server_names());
+  }
+  wire::Encoder encoder(Bytes(static_cast<std::byte*>(buffer), size));
+  encoder&* result;
+  if (!encoder.ok()) {
+    return set_error(ERANGE, fmt::format("the metrics take more than {} bytes", size));
+  }
+  return static_cast<ssize_t>(encoder.size());
 }
 
 int benchfs_server_shutdown(benchfs_mount* mount, int server, int keep_store) {

@@ -53,6 +53,16 @@ coro::Task<Result<wire::StatusReply>> ask_status(Servers& servers, Context& cont
   co_return std::move(answer->reply);
 }
 
+coro::Task<Result<wire::MetricsReply>> ask_metrics(Servers& servers, Context& context,
+                                                   ServerId server) {
+  auto calling = servers.call(context, server, wire::MetricsRequest());
+  auto answer = co_await calling;
+  if (!answer.has_value()) {
+    co_return fail(answer.error());
+  }
+  co_return std::move(answer->reply);
+}
+
 coro::Task<Status> ask_shutdown(Servers& servers, Context& context, ServerId server,
                                 bool keep_store) {
   const wire::ShutdownRequest request{.keep_store = keep_store};

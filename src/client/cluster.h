@@ -10,6 +10,7 @@
 #include "client/servers.h"
 #include "coro/task.h"
 #include "wire/messages.h"
+#include "wire/metrics.h"
 
 namespace benchfs::client {
 
@@ -17,6 +18,9 @@ coro::Task<Status> ping(Servers& servers, Context& context, ServerId server);
 
 coro::Task<Result<wire::StatusReply>> ask_status(Servers& servers, Context& context,
                                                  ServerId server);
+
+coro::Task<Result<wire::MetricsReply>> ask_metrics(Servers& servers, Context& context,
+                                                   ServerId server);
 
 /// Asks the server to stop in order. It answers before it does.
 coro::Task<Status> ask_shutdown(Servers& servers, Context& context, ServerId server,

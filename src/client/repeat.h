@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "wire/membership.h"
 #include "wire/messages.h"
+#include "wire/metrics.h"
 
 namespace benchfs::client {
 
@@ -37,6 +38,9 @@ constexpr IfLost if_lost(const wire::PingRequest&) noexcept {
   return IfLost::kAskLater;
 }
 constexpr IfLost if_lost(const wire::StatusRequest&) noexcept {
+  return IfLost::kAskLater;
+}
+constexpr IfLost if_lost(const wire::MetricsRequest&) noexcept {
   return IfLost::kAskLater;
 }
 constexpr IfLost if_lost(const wire::ShutdownRequest&) noexcept {

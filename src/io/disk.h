@@ -14,8 +14,13 @@
 #include "base/error.h"
 #include "base/result.h"
 
+namespace benchfs::loop {
+class EventLoop;
+}
+
 namespace benchfs::io {
 
+class DiskMeter;
 class DiskOp;
 
 /// How a disk reaches its bytes: for status and logs, not to decide anything by.
@@ -29,8 +34,8 @@ class Disk {
  public:
   virtual ~Disk() = default;
 
-  /// Queues `op`, which completes later, never inside this call: Disk posts its waiter to the loop.
-  /// `op` and its buffer stay where they are until then.
+  /// Queues `op`, which completes later, never inside this call, by op.complete(). `op` and its
+  /// buffer stay where they are until then.
   virtual void submit(DiskOp& op) noexcept = 0;
 
   virtual std::uint64_t size_bytes() const noexcept = 0;
@@ -39,6 +44,13 @@ class Disk {
   virtual std::size_t alignment_bytes() const noexcept = 0;
 
   virtual DiskTraits traits() const noexcept { return {.backend = "memory"}; }
+
+  /// Counts what is asked of this disk from now on; borrowed, nullptr: nothing does.
+  void set_meter(DiskMeter* meter) noexcept { meter_ = meter; }
+  DiskMeter* meter() const noexcept { return meter_; }
+
+ private:
+  DiskMeter* meter_ = nullptr;
 };
 
 enum class DiskOpKind : std::uint8_t { kRead, kWrite, kFsync };
@@ -53,10 +65,7 @@ enum class DiskOpKind : std::uint8_t { kRead, kWrite, kFsync };
 class DiskOp {
  public:
   bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> waiter) noexcept {
-    waiter_ = waiter;
-    disk_.submit(*this);
-  }
+  void await_suspend(std::coroutine_handle<> waiter) noexcept;
   Status await_resume() const noexcept { return status_; }
 
   DiskOpKind kind() const noexcept { return kind_; }
@@ -64,9 +73,10 @@ class DiskOp {
   std::byte* data() const noexcept { return data_; }
   std::size_t size_bytes() const noexcept { return size_bytes_; }
 
-  /// For the Disk: what it sets before it posts waiter() to its loop.
+  /// For the Disk: what it sets before it calls complete().
   void set_status(Status status) noexcept { status_ = status; }
-  std::coroutine_handle<> waiter() const noexcept { return waiter_; }
+  /// For the Disk, once: the operation has ended. Posts who waits for it to `loop`.
+  void complete(loop::EventLoop& loop) noexcept;
 
   DiskOp* next = nullptr;       ///< For the Disk's queue.
   std::size_t done_bytes = 0;   ///< For the Disk: progress over short transfers.
@@ -92,6 +102,8 @@ class DiskOp {
   std::size_t size_bytes_;
   std::coroutine_handle<> waiter_;
   Status status_;
+  DiskMeter* meter_ = nullptr;  ///< Of the disk when this was submitted.
+  std::uint64_t begun_ns_ = 0;
 };
 
 /// What every Disk checks before it starts `op`: kOutOfRange, kInvalid.

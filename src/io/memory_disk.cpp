@@ -48,7 +48,7 @@ void MemoryDisk::submit(DiskOp& op) noexcept {
     }
   }
   op.set_status(checked);
-  loop_.post(op.waiter());
+  op.complete(loop_);
 }
 
 }  // namespace benchfs::io

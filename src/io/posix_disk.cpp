@@ -77,7 +77,7 @@ void PosixDisk::submit(DiskOp& op) noexcept {
   const Status checked = check_range(*this, op);
   if (!checked || (op.size_bytes() == 0 && op.kind() != DiskOpKind::kFsync)) {
     op.set_status(checked);
-    loop_.post(op.waiter());
+    op.complete(loop_);
     return;
   }
   ++in_flight_;
@@ -141,7 +141,7 @@ void PosixDisk::reap() {
     DiskOp& op = finished.pop();
     --in_flight_;
     log_failure(op, file_.path());
-    loop_.post(op.waiter());
+    op.complete(loop_);
   }
 }
 

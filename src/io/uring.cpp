@@ -252,7 +252,7 @@ void Uring::complete(std::uint64_t tag, std::int32_t result) noexcept {
   const FileSlot& file = files_[op.file_slot];
   if (advance(op, result, file.alignment_bytes) == TransferStep::kDone) {
     log_failure(op, file.path);
-    loop_.post(op.waiter());
+    op.complete(loop_);
     return;
   }
   // The rest goes before what has not begun.

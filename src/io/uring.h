@@ -65,7 +65,7 @@ class Uring final : public loop::Source {
   /// Ends `op` with `status` without the kernel.
   void complete_unstarted(DiskOp& op, Status status) noexcept {
     op.set_status(status);
-    loop_.post(op.waiter());
+    op.complete(loop_);
   }
 
   bool progress() noexcept override;

@@ -71,6 +71,7 @@ bool Dispatcher::admits(std::size_t held_bytes) const noexcept {
 coro::Task<void> Dispatcher::run(std::shared_ptr<net::Connection> connection,
                                  wire::FixedHeader fixed, net::Message message) {
   const std::size_t held_bytes = message.eager_payload().size();
+  running_max_ = std::max(running_max_, scope_.child_count());
   Request request(loop_, std::move(connection), fixed, std::move(message));
   const auto number = static_cast<std::uint16_t>(fixed.op);
   const bool known = wire::is_op(number) && handlers_[number] != nullptr;
@@ -89,7 +90,7 @@ coro::Task<void> Dispatcher::run(std::shared_ptr<net::Connection> connection,
     // Meant for a process that was here before, or for one that is not here any more.
     const Error error{.code = Errc::kPeerLost, .where = "rpc.epoch"};
     outcome = co_await refuse(request, error);
-  } else if (request.too_late()) {
+  } else if (request.arrived_ns() >= request.deadline_ns()) {
     const Error error{.code = Errc::kTimedOut, .where = "rpc.late"};
     outcome = co_await refuse(request, error);
   } else {
@@ -105,7 +106,14 @@ coro::Task<void> Dispatcher::run(std::shared_ptr<net::Connection> connection,
   // A reply that could not be sent has no reader any more; the asker hears of the loss by itself.
 }
 
+void Dispatcher::count_reply(const Request& request, std::size_t bulk_bytes) noexcept {
+  OpCounters& counters = counters_[static_cast<std::size_t>(request.fixed().op)];
+  counters.bytes += bulk_bytes;
+  counters.latency.record(loop_.clock().now_ns() - request.arrived_ns());
+}
+
 coro::Task<Status> Dispatcher::reply_error(Request& request, Error error) {
+  count_reply(request, 0);
   return reply_status(request, error, wire::kIsReply);
 }
 
@@ -114,6 +122,7 @@ coro::Task<Status> Dispatcher::refuse(Request& request, Error error) {
 }
 
 coro::Task<Status> Dispatcher::reply_status(Request& request, Error error, std::uint16_t flags) {
+  ++error_counts_[static_cast<std::size_t>(error.code)];
   std::array<std::byte, wire::kFixedHeaderBytes> header;
   const wire::FixedHeader fixed = {
       .op = request.fixed().op,
@@ -131,6 +140,7 @@ coro::Task<Status> Dispatcher::reply_status(Request& request, Error error, std::
 
 coro::Task<Status> Dispatcher::reply_short(Request& request, Bytes header, std::size_t body_bytes,
                                            const ReplyPayload& payload) {
+  count_reply(request, request.payload_bytes() + payload.bytes.size());
   const wire::FixedHeader fixed = {
       .op = request.fixed().op,
       .flags = wire::kIsReply,
@@ -146,6 +156,7 @@ coro::Task<Status> Dispatcher::reply_short(Request& request, Bytes header, std::
 }
 
 coro::Task<Status> Dispatcher::reply_long(Request& request, ConstBytes body) {
+  count_reply(request, request.payload_bytes());
   std::array<std::byte, wire::kFixedHeaderBytes> header;
   const wire::FixedHeader fixed = {
       .op = request.fixed().op,

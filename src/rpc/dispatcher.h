@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/latency_histogram.h"
 #include "base/result.h"
 #include "base/units.h"
 #include "coro/scope.h"
@@ -34,7 +35,8 @@ class Request {
         connection_(std::move(connection)),
         fixed_(fixed),
         message_(std::move(message)),
-        deadline_ns_(deadline_of(fixed, loop.now_ns())) {}
+        deadline_ns_(deadline_of(fixed, loop.now_ns())),
+        arrived_ns_(loop.clock().now_ns()) {}
 
   const std::shared_ptr<net::Connection>& connection() const noexcept { return connection_; }
   const net::PeerIdentity& peer() const noexcept { return connection_->peer(); }
@@ -57,6 +59,9 @@ class Request {
   /// would give the buffer back. An error too if the asker gave up meanwhile: still_wanted().
   coro::Task<Status> receive_payload(Bytes buffer);
 
+  /// By the clock, as too_late().
+  std::uint64_t arrived_ns() const noexcept { return arrived_ns_; }
+
   ConstBytes body() const noexcept { return message_.header().subspan(wire::kFixedHeaderBytes); }
 
  private:
@@ -67,6 +72,7 @@ class Request {
   wire::FixedHeader fixed_;
   net::Message message_;
   std::uint64_t deadline_ns_;
+  std::uint64_t arrived_ns_;
 };
 
 /// Payloads that have come with their requests and wait, with them, for their turn: beyond this
@@ -81,9 +87,12 @@ struct ReplyPayload {
   std::shared_ptr<void> owner;
 };
 
+/// Of one kind of request. Those that were refused before any handler saw them are in none.
 struct OpCounters {
-  std::uint64_t count = 0;
-  std::uint64_t error_count = 0;
+  std::uint64_t count = 0;        ///< Begun.
+  std::uint64_t error_count = 0;  ///< Answered with an error, or not to be answered any more.
+  std::uint64_t bytes = 0;        ///< Bulk data of those that succeeded, there and back.
+  LatencyHistogram latency;       ///< From arrival until the reply goes out.
 };
 
 class Dispatcher {
@@ -115,8 +124,13 @@ class Dispatcher {
 
   loop::EventLoop& loop() const noexcept { return loop_; }
   std::size_t running_count() const noexcept { return scope_.child_count(); }
+  std::size_t running_max() const noexcept { return running_max_; }
   const OpCounters& counters(wire::Op op) const noexcept {
     return counters_[static_cast<std::size_t>(op)];
+  }
+  /// How many requests were answered with `code`, refused ones too.
+  std::uint64_t error_count(Errc code) const noexcept {
+    return error_counts_[static_cast<std::size_t>(code)];
   }
 
  private:
@@ -159,6 +173,8 @@ class Dispatcher {
   coro::Task<void> run(std::shared_ptr<net::Connection> connection, wire::FixedHeader fixed,
                        net::Message message);
   bool admits(std::size_t held_bytes) const noexcept;
+  /// Before the reply goes out, so that whoever has it and asks for the counters finds it there.
+  void count_reply(const Request& request, std::size_t bulk_bytes) noexcept;
   coro::Task<Status> reply_error(Request& request, Error error);
   /// Before any handler has seen the request.
   coro::Task<Status> refuse(Request& request, Error error);
@@ -175,7 +191,9 @@ class Dispatcher {
   bool closing_ = false;
   std::size_t held_bytes_ = 0;  ///< Of payloads that came with requests that run.
   std::array<std::function<coro::Task<Status>(Request&)>, wire::kOpLast + 1> handlers_;
-  std::array<OpCounters, wire::kOpLast + 1> counters_{};
+  std::size_t running_max_ = 0;
+  std::vector<OpCounters> counters_{wire::kOpLast + 1};
+  std::array<std::uint64_t, kErrcLast + 1> error_counts_{};
 };
 
 }  // namespace benchfs::rpc

@@ -90,6 +90,23 @@ void declare(CLI::App& app, Config& config) {
   app.add_option("--log", config.log_level, "What is logged: error, warning, info or debug")
       ->transform(CLI::CheckedTransformer(levels).description(""))
       ->type_name("LEVEL");
+  app.add_option_function<std::string>(
+         "--metrics",
+         [&config](const std::string& text) {
+           const auto address = HttpAddress::parse(text);
+           if (!address.has_value()) {
+             throw CLI::ValidationError(
+                 "--metrics",
+                 fmt::format("'{}' is not a port, or an address in numbers with a port, "
+                             "such as 9400, 10.0.0.7:9400 or [::1]:9400",
+                             text));
+           }
+           config.metrics = *address;
+         },
+         "Serve metrics to Prometheus by HTTP; server N at PORT + N, or each at any free one if "
+         "PORT is 0 (default: $BENCHFS_METRICS, else not at all; address: 127.0.0.1)")
+      ->envname("BENCHFS_METRICS")
+      ->type_name("[ADDRESS:]PORT");
   app.add_flag(
       "--make-store", config.make_store,
       "Make the directory of --store if it is missing; remove it at the end if it is empty");

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "io/data_file.h"
+#include "server/http_address.h"
 
 namespace benchfs::server {
 
@@ -25,6 +26,7 @@ struct Config {
   bool temporary = false;               ///< A signal to stop gives the store up, as `down` does.
   bool discard = false;                 ///< Removes what a dead server left in the store.
   std::optional<std::uint16_t> rejoin;  ///< Start this server again, in the session that is up.
+  std::optional<HttpAddress> metrics;   ///< Where server 0 serves its metrics; see Process.
   LogLevel log_level = LogLevel::kInfo;
 };
 

@@ -1,5 +1,6 @@
 #include "server/process.h"
 
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "base/units.h"
 #include "loop/wake_fd.h"
 #include "server/boot_id.h"
+#include "server/metrics_page.h"
 
 namespace benchfs::server {
 namespace {
@@ -133,6 +135,7 @@ bool Process::take_store(Result<std::unique_ptr<store::StoreDirectory>> store) {
     return false;  // The store has said why.
   }
   store_ = std::move(*store);
+  store_->disk().set_meter(&meter_);
   journal_ = std::make_unique<journal::Journal>(
       loop_, store_->disk(),
       journal::JournalOptions{
@@ -180,13 +183,16 @@ bool Process::begin(session::Session session) {
                                                 .transport = *transport_,
                                                 .pool = *pool_,
                                                 .store = *chunks_,
-                                                .ledger = ledger_.get()},
+                                                .ledger = ledger_.get(),
+                                                .journal = journal_.get(),
+                                                .drive = &meter_},
                                Membership{.self = place_.self,
                                           .session = std::move(session),
                                           .session_directory = config_.session_directory},
                                ServerFacts{.host = host_name(),
                                            .disk_backend = std::string(store_->backend_name()),
                                            .store_directory = store_->path(),
+                                           .device = device_of(store_->path()),
                                            .direct_io = store_->direct_io()},
                                RootOwner{.uid = ::geteuid(), .gid = ::getegid()});
   journal_->add_participant(journal::RecordKind::kNamespaceFirst,
@@ -198,8 +204,35 @@ bool Process::begin(session::Session session) {
   if (!begun.has_value()) {
     log_error("store {}: the server cannot begin on it: {}", store_->path(),
               to_string(begun.error()));
+    return false;
   }
-  return begun.has_value();
+  open_endpoint();
+  return true;
+}
+
+/// Server N has the N-th port behind the one that is configured, so that those of one node do not
+/// meet.
+void Process::open_endpoint() {
+  if (!config_.metrics.has_value()) {
+    return;
+  }
+  HttpAddress address = *config_.metrics;
+  const unsigned port = address.port == 0 ? 0U : address.port + to_integer(place_.self);
+  address.port = static_cast<std::uint16_t>(port);
+  auto endpoint = port > UINT16_MAX ? fail(Errc::kOutOfRange, "http.port", ERANGE)
+                                    : HttpEndpoint::open(loop_, address, [this] {
+                                        return metrics_page(server_->metrics().snapshot());
+                                      });
+  if (!endpoint.has_value()) {
+    log_warning(
+        "metrics are not served: {} port {}: {}; --metrics or $BENCHFS_METRICS can name "
+        "another one",
+        address.host, port, std::strerror(endpoint.error().os_code));
+    return;
+  }
+  endpoint_ = std::move(*endpoint);
+  server_->metrics().set_endpoint(endpoint_->address().text());
+  log_info("metrics at http://{}/metrics", endpoint_->address().text());
 }
 
 coro::Task<Status> Process::start_journal() {
@@ -268,6 +301,7 @@ void Process::end() {
           store_->path(), to_string(stopped.error()));
     }
   }
+  endpoint_.reset();
   server_.reset();
   if (transport_ != nullptr) {
     loop_.remove_source(*transport_);

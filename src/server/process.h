@@ -21,10 +21,12 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "io/buffer_pool.h"
+#include "io/disk_meter.h"
 #include "journal/journal.h"
 #include "loop/event_loop.h"
 #include "net/ucx_transport.h"
 #include "server/config.h"
+#include "server/http_endpoint.h"
 #include "server/journal_ledger.h"
 #include "server/server.h"
 #include "session/session_file.h"
@@ -71,7 +73,9 @@ class Process {
   session::Server introduction();
 
   /// Begins as a server of `session`, which names it as it has introduced itself: makes the
-  /// journal, or brings back what it holds, and listens.
+  /// journal, or brings back what it holds, and listens. Serves its metrics too, if the
+  /// configuration says so; that this is not possible is a warning only, as it is no reason not to
+  /// serve files.
   bool begin(session::Session session);
 
   /// While serve() is under way, tells the other servers that this one has started again.
@@ -95,6 +99,7 @@ class Process {
   T run_to_end(coro::Task<T> task);
   coro::Task<Status> start_journal();
   coro::Task<Status> stop_journal();
+  void open_endpoint();
   bool take_store(Result<std::unique_ptr<store::StoreDirectory>> store);
   store::StoreOptions store_options(std::uint64_t session_id) const;
 
@@ -110,12 +115,14 @@ class Process {
   bool keep_store_ = false;
   bool session_is_over_ = false;
   std::unique_ptr<io::BufferPool> pool_;
+  io::DiskMeter meter_{clock_};  ///< Of the store's drive.
   std::unique_ptr<store::StoreDirectory> store_;
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<JournalLedger> ledger_;
   std::unique_ptr<store::ChunkStore> chunks_;
   std::unique_ptr<net::UcxTransport> transport_;
   std::unique_ptr<Server> server_;
+  std::unique_ptr<HttpEndpoint> endpoint_;
 };
 
 }  // namespace benchfs::server

@@ -84,34 +84,46 @@ Server::Server(Platform platform, Membership membership, ServerFacts facts, Root
       membership_(std::move(membership),
                   MembershipService::Parts{
                       .dispatcher = dispatcher_, .peers = peers_, .exchange = exchange_}),
-      admin_(std::move(facts),
-             AdminService::Parts{
-                 .clock = platform.loop.clock(),
-                 .exchange = exchange_,
-                 .dispatcher = dispatcher_,
-                 .store = platform.store,
-                 .pool = platform.pool,
-                 .data = data_,
-                 .counts =
-                     [this] {
-                       return LiveCounts{.inode_count = namespace_.inode_count(),
-                                         .open_count = namespace_.open_count(),
-                                         .client_count = client_connections_.size(),
-                                         .read_only = exchange_.ledger().has_failed()};
-                     },
-                 .stop =
-                     [this](bool keep_store) {
-                       after_stop_ = keep_store ? AfterStop::kKeepStore : AfterStop::kRemoveStore;
-                       session_is_over_ = true;
-                       request_stop();
-                     },
-             }),
+      metrics_(facts, Metrics::Parts{.self = exchange_.self(),
+                                     .incarnation = incarnation_,
+                                     .clock = platform.loop.clock(),
+                                     .dispatcher = dispatcher_,
+                                     .store = platform.store,
+                                     .pool = platform.pool,
+                                     .data = data_,
+                                     .journal = platform.journal,
+                                     .drive = platform.drive,
+                                     .counts = [this] { return counts(); }}),
+      admin_(std::move(facts), AdminService::Parts{
+                                   .clock = platform.loop.clock(),
+                                   .exchange = exchange_,
+                                   .dispatcher = dispatcher_,
+                                   .store = platform.store,
+                                   .pool = platform.pool,
+                                   .data = data_,
+                                   .metrics = metrics_,
+                                   .counts = [this] { return counts(); },
+                                   .stop =
+                                       [this](bool keep_store) {
+                                         after_stop_ = keep_store ? AfterStop::kKeepStore
+                                                                  : AfterStop::kRemoveStore;
+                                         session_is_over_ = true;
+                                         request_stop();
+                                       },
+                               }),
       announce_pause_(platform.loop) {
   platform_.store.set_metadata_bytes([this] { return namespace_.snapshot_bytes(); });
 }
 
 Server::~Server() {
   platform_.store.set_metadata_bytes({});
+}
+
+LiveCounts Server::counts() {
+  return {.inode_count = namespace_.inode_count(),
+          .open_count = namespace_.open_count(),
+          .client_count = client_connections_.size(),
+          .read_only = exchange_.ledger().has_failed()};
 }
 
 coro::Task<Status> Server::start() {

@@ -26,6 +26,7 @@
 #include "server/handlers/membership.h"
 #include "server/handlers/namespace.h"
 #include "server/ledger.h"
+#include "server/metrics.h"
 #include "store/chunk_store.h"
 
 namespace benchfs::server {
@@ -45,6 +46,8 @@ class Server final : public net::Listener {
     io::BufferPool& pool;
     store::ChunkStore& store;
     Ledger* ledger = nullptr;  ///< Where names are kept; nullptr: they end with the process.
+    const journal::Journal* journal = nullptr;  ///< For its figures, as the next one.
+    const io::DiskMeter* drive = nullptr;
   };
 
   /// The session names this server as it is.
@@ -92,6 +95,7 @@ class Server final : public net::Listener {
   const NamespaceService& name_service() const noexcept { return namespace_; }
   std::size_t request_count() const noexcept { return dispatcher_.running_count(); }
   std::size_t client_count() const noexcept { return client_connections_.size(); }
+  Metrics& metrics() noexcept { return metrics_; }
 
   void on_accept(const std::shared_ptr<net::Connection>& connection) noexcept override;
   void on_message(const std::shared_ptr<net::Connection>& connection,
@@ -119,6 +123,7 @@ class Server final : public net::Listener {
   };
 
   coro::Task<void> announce_until_heard();
+  LiveCounts counts();
 
   Platform platform_;
   const std::uint64_t incarnation_;
@@ -129,6 +134,7 @@ class Server final : public net::Listener {
   DataService data_;
   NamespaceService namespace_;
   MembershipService membership_;
+  Metrics metrics_;
   AdminService admin_;
   coro::Scope announcing_;
   Pause announce_pause_;

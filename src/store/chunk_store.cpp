@@ -493,6 +493,7 @@ coro::Task<Result<ReadData>> ChunkStore::read(InodeId file, std::span<const Piec
         co_return fail(status.error());
       }
       if (!are_intact(state.checksums, file, *plan, transfers)) {
+        ++state.counters.checksum_failures;
         co_return fail(Errc::kCorrupt, "store.read.checksum");
       }
       plan->end_step(memory, state.inline_data);

@@ -69,11 +69,12 @@ struct Companion {
   std::uint64_t bytes = 0;
 };
 
-/// What the store has done by itself.
+/// What the store has done by itself, or found.
 struct StoreCounters {
   std::uint64_t compacted_windows = 0;  ///< Ranges of files that were rewritten,
   std::uint64_t compacted_extents = 0;  ///< of so many extents,
   std::uint64_t compacted_bytes = 0;    ///< with so many bytes.
+  std::uint64_t checksum_failures = 0;  ///< Reads of the drive that brought other bytes.
 };
 
 class ChunkStore {

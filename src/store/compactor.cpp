@@ -178,6 +178,7 @@ coro::Task<Status> ChunkStore::State::compact_window(InodeId file, Window window
   while (status.has_value() && plan.begin_step(memory, transfers)) {
     status = co_await read_all(disk, transfers);
     if (status.has_value() && !are_intact(checksums, file, plan, transfers)) {
+      ++counters.checksum_failures;
       status = fail(Errc::kCorrupt, "store.compact.checksum");
     }
     if (status.has_value()) {

@@ -52,6 +52,7 @@ constexpr std::array<std::string_view, kOpLast> kNames = {
     "lock_range",
     "unlock_range",
     "counter",
+    "metrics",
 };
 static_assert(!kNames.back().empty(), "every operation has a name");
 

@@ -69,9 +69,11 @@ enum class Op : std::uint16_t {
   kLockRange,
   kUnlockRange,
   kCounter,
+  // What a server has done and how long it took.
+  kMetrics,
 };
 
-inline constexpr std::uint16_t kOpLast = static_cast<std::uint16_t>(Op::kCounter);
+inline constexpr std::uint16_t kOpLast = static_cast<std::uint16_t>(Op::kMetrics);
 
 constexpr bool is_op(std::uint16_t number) noexcept {
   return number >= 1 && number <= kOpLast;
@@ -129,7 +131,7 @@ struct Operation {
 inline constexpr std::uint64_t kOutcomeKeptNs = 60 * kNsPerSec;
 
 inline constexpr std::uint32_t kMagic = 0x53464842;  // "BHFS"
-inline constexpr std::uint16_t kVersion = 7;
+inline constexpr std::uint16_t kVersion = 8;
 
 enum HeaderFlag : std::uint16_t {
   kIsReply = 1,

@@ -25,6 +25,7 @@
 #include "wire/codec.h"
 #include "wire/header.h"
 #include "wire/messages.h"
+#include "wire/metrics.h"
 
 namespace {
 
@@ -269,6 +270,12 @@ TEST_F(BadMessage, BodiesThatDoNotDecodeAreRefused) {
                        wire::kFixedHeaderBytes + 8, count),
                   Errc::kProtocol);
   }
+  Packet questions = packet(wire::MetricsRequest{});
+  questions.header.resize(questions.header.size() + 1);
+  expect_answer("a body where there is none", with(questions, kAtBodyBytes, std::uint32_t{1}),
+                Errc::kProtocol);
+  expect_answer("a payload where there is none", packet(wire::MetricsRequest{}, 4096),
+                Errc::kProtocol);
   Packet boolean = packet(wire::CloseRequest{.open_id = open_id_, .inode = mine_});
   expect_answer("a truth value of 2", with(boolean, wire::kFixedHeaderBytes + 16, std::uint8_t{2}),
                 Errc::kProtocol);
@@ -431,6 +438,7 @@ TEST_F(BadMessage, ThousandsOfMutatedMessagesHarmNobody) {
   const std::vector<Packet> valid = {
       packet(wire::PingRequest()),
       packet(wire::StatusRequest()),
+      packet(wire::MetricsRequest()),
       packet(wire::StatFsRequest()),
       packet(wire::LookupRequest{.key = {kRootInode, "mine"}}),
       packet(wire::OpenRequest{.key = {kRootInode, "mine-too"},

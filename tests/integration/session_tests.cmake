@@ -49,10 +49,12 @@ target_link_options(benchfs_faulty_server PRIVATE
 
 benchfs_live_test(link)
 benchfs_live_test(read_only)
-benchfs_live_test(drive)
-target_compile_definitions(integration_drive_test PRIVATE
-  BENCHFS_FAULTY_SERVER="$<TARGET_FILE:benchfs_faulty_server>")
-add_dependencies(integration_drive_test benchfs_faulty_server)
+foreach(file IN ITEMS drive slow_drive)
+  benchfs_live_test(${file})
+  target_compile_definitions(integration_${file}_test PRIVATE
+    BENCHFS_FAULTY_SERVER="$<TARGET_FILE:benchfs_faulty_server>")
+  add_dependencies(integration_${file}_test benchfs_faulty_server)
+endforeach()
 
 # benchfs_session_test(<name> PROGRAM <target> [ARGUMENTS <word...>] [RANKS <n>] [SERVERS <n...>] [TLS <tls...>]
 #                      [LABEL <label>] [TIMEOUT <s>])

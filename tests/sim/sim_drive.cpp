@@ -232,7 +232,7 @@ Status SimDisk::carry_out(const Pending& pending) {
 
 void SimDisk::end(io::DiskOp& op, Status status) {
   op.set_status(status);
-  process_.loop().post(op.waiter());
+  op.complete(process_.loop());
 }
 
 void SimDisk::cut_off() {

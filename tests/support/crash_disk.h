@@ -160,7 +160,7 @@ class CrashDisk final : public io::Disk, private loop::Source {
       }
     }
     op.set_status(status);
-    loop_.post(op.waiter());
+    op.complete(loop_);
   }
 
   void read(const io::DiskOp& op) const {

@@ -34,6 +34,9 @@ struct DriveFaults {
   };
   std::array<std::array<Fault, 2>, 3> faults{};  ///< By DriveCall and DriveArea; fsync: of both.
 
+  /// How much longer every operation takes, in microseconds. Set by the test.
+  std::atomic<std::uint64_t> delay_us{0};
+
   /// With the backend "posix": pread(2) and pwrite(2) of more than a block move half of it.
   std::atomic<int> short_transfers{0};
   std::atomic<std::uint64_t> short_count{0};

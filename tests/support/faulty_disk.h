@@ -113,7 +113,7 @@ class FaultyDisk final : public io::Disk, private loop::Source {
       spoil(op);
     }
     op.set_status(fail(Errc::kIo, "faulty_disk", EIO));
-    loop_.post(op.waiter());
+    op.complete(loop_);
   }
 
   /// The first half of what should have been written is rubbish now. `below_` is done with it when

@@ -40,6 +40,24 @@ class FaultyDisk final : public io::Disk {
             kBlockBytes) {}
 
   void submit(io::DiskOp& op) noexcept override {
+    if (const std::uint64_t delay_us = faults_.delay_us; delay_us > 0) {
+      scope_.spawn(begin_later(op, delay_us * kNsPerUs));
+    } else {
+      begin(op);
+    }
+  }
+  std::uint64_t size_bytes() const noexcept override { return below_->size_bytes(); }
+  std::size_t alignment_bytes() const noexcept override { return below_->alignment_bytes(); }
+  io::DiskTraits traits() const noexcept override { return below_->traits(); }
+
+ private:
+  coro::Task<void> begin_later(io::DiskOp& op, std::uint64_t delay_ns) {
+    loop::SleepOp delay(loop_, loop_.now_ns() + delay_ns);
+    co_await delay;
+    begin(op);
+  }
+
+  void begin(io::DiskOp& op) noexcept {
     const auto call = static_cast<DriveCall>(op.kind());
     const DriveArea area = op.kind() == io::DiskOpKind::kFsync || op.offset_bytes() < journal_bytes_
                                ? DriveArea::kJournal
@@ -60,11 +78,6 @@ class FaultyDisk final : public io::Disk {
     }
     end(op, error_code);
   }
-  std::uint64_t size_bytes() const noexcept override { return below_->size_bytes(); }
-  std::size_t alignment_bytes() const noexcept override { return below_->alignment_bytes(); }
-  io::DiskTraits traits() const noexcept override { return below_->traits(); }
-
- private:
   coro::Task<void> tear(io::DiskOp& op, int error_code) {
     const std::size_t half = round_down(op.size_bytes() / 2, alignment_bytes());
     if (half > 0) {
@@ -78,7 +91,7 @@ class FaultyDisk final : public io::Disk {
   void end(io::DiskOp& op, int error_code) noexcept {
     (void)io::advance(op, -error_code, alignment_bytes());
     io::log_failure(op, path_);
-    loop_.post(op.waiter());
+    op.complete(loop_);
   }
 
   loop::EventLoop& loop_;

@@ -1,51 +1,18 @@
 #include "server/handlers/admin.h"
 
-#include <cstdio>
-#include <memory>
 #include <utility>
 
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/units.h"
+#include "server/process_usage.h"
 
 namespace benchfs::server {
-namespace {
-
-std::uint64_t cpu_ns() noexcept {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto ns = [](const timeval& time) {
-    return static_cast<std::uint64_t>(time.tv_sec) * kNsPerSec +
-           static_cast<std::uint64_t>(time.tv_usec) * kNsPerUs;
-  };
-  return ns(usage.ru_utime) + ns(usage.ru_stime);
-}
-
-std::uint64_t memory_peak_bytes() noexcept {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * kKiB;
-}
-
-std::uint64_t memory_bytes() noexcept {
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/proc/self/statm", "re"),
-                                                   &std::fclose);
-  unsigned long long total = 0;
-  unsigned long long resident = 0;
-  if (file == nullptr || std::fscanf(file.get(), "%llu %llu", &total, &resident) != 2) {
-    return 0;
-  }
-  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
-}  // namespace
-
 AdminService::AdminService(ServerFacts facts, Parts parts)
     : facts_(std::move(facts)), parts_(std::move(parts)), started_ns_(parts_.clock.now_ns()) {
   parts_.exchange.on<wire::PingRequest>(*this, &AdminService::ping);
   parts_.exchange.on<wire::StatusRequest>(*this, &AdminService::status);
   parts_.exchange.on<wire::StatFsRequest>(*this, &AdminService::stat_fs);
+  parts_.exchange.on<wire::MetricsRequest>(*this, &AdminService::metrics);
   parts_.exchange.on<wire::ShutdownRequest>(*this, &AdminService::shutdown);
 }
 
@@ -58,6 +25,7 @@ coro::Task<Result<wire::StatusReply>> AdminService::status(Context /*context*/,
                                                            wire::StatusRequest /*body*/) {
   const store::Usage usage = parts_.store.usage();
   const LiveCounts counts = parts_.counts();
+  const ProcessUsage process = process_usage();
   wire::StatusReply reply = {
       .server = parts_.exchange.self(),
       .pid = static_cast<std::uint32_t>(::getpid()),
@@ -75,9 +43,9 @@ coro::Task<Result<wire::StatusReply>> AdminService::status(Context /*context*/,
       .client_count = counts.client_count,
       .written_bytes = parts_.data.counters().written_bytes,
       .read_bytes = parts_.data.counters().read_bytes,
-      .cpu_ns = cpu_ns(),
-      .memory_peak_bytes = memory_peak_bytes(),
-      .memory_bytes = memory_bytes(),
+      .cpu_ns = process.cpu_ns,
+      .memory_peak_bytes = process.memory_peak_bytes,
+      .memory_bytes = process.memory_bytes,
       .pool_bytes = parts_.pool.region().size(),
       .pool_used_bytes = parts_.pool.used_bytes(),
       .ops = {},
@@ -89,6 +57,13 @@ coro::Task<Result<wire::StatusReply>> AdminService::status(Context /*context*/,
       reply.ops.push_back({.op = op, .count = counters.count, .error_count = counters.error_count});
     }
   }
+  co_return reply;
+}
+
+coro::Task<Result<wire::MetricsReply>> AdminService::metrics(Context /*context*/,
+                                                             wire::MetricsRequest /*body*/) {
+  wire::MetricsReply reply = parts_.metrics.snapshot();
+  --reply.requests_in_flight;  // Without the question.
   co_return reply;
 }
 

@@ -78,7 +78,7 @@ bool same(const server::Config& a, const server::Config& b) {
   return a.session_directory == b.session_directory && a.store_directory == b.store_directory &&
          a.capacity_bytes == b.capacity_bytes && a.pool_bytes == b.pool_bytes &&
          a.spin_ns == b.spin_ns && a.backend == b.backend && a.discard == b.discard &&
-         a.log_level == b.log_level;
+         a.metrics == b.metrics && a.log_level == b.log_level;
 }
 
 void check_accepted(const server::ConfigOutcome& outcome) {
@@ -98,6 +98,9 @@ void check_accepted(const server::ConfigOutcome& outcome) {
   if (config.discard) {
     arguments.emplace_back("--discard");
   }
+  if (config.metrics.has_value()) {
+    arguments.push_back("--metrics=" + config.metrics->text());
+  }
   const auto again = server::read_config(arguments);
   FUZZ_CHECK(again.go_on && same(again.config, config));
 }
@@ -106,6 +109,7 @@ void check_accepted(const server::ConfigOutcome& outcome) {
 
 Verdict run_one(ConstBytes bytes) {
   ::unsetenv("BENCHFS_SESSION");
+  ::unsetenv("BENCHFS_METRICS");
   const std::string text = to_text(bytes);
   const std::size_t mark = text.find(kFileMark);
   std::vector<std::string> arguments = lines_of(text.substr(0, mark));
@@ -135,10 +139,11 @@ std::vector<Seed> seeds() {
   add("required", "--session\n/s\n--store\n/d\n");
   add("all",
       "--session=/s\n--store=/d\n--capacity=1.5G\n--pool\n16M\n--spin\n0\n--backend\nposix\n"
-      "--log=debug\n--discard\n");
+      "--log=debug\n--discard\n--metrics=[::1]:9400\n");
   add("file",
       "[file]\nsession = \"/s\"\nstore = '/d'\ncapacity = \"100G\"\npool = \"64M\"\n"
-      "# A comment.\nspin = \"30us\"\nbackend = \"uring\"\nlog = \"info\"\ndiscard = true\n");
+      "# A comment.\nspin = \"30us\"\nbackend = \"uring\"\nlog = \"info\"\ndiscard = true\nmetrics "
+      "= \"9400\"\n");
   add("line_wins", "--pool=32M\n[file]\nsession=\"/s\"\nstore=\"/d\"\npool=\"64M\"\n");
   return out;
 }

@@ -583,6 +583,22 @@ TEST_F(Api, ServesSeveralSessionsInOneProcess) {
   }
 }
 
+TEST_F(Api, BringsTheMetricsOfEveryServer) {
+  std::vector<char> bytes(BENCHFS_METRICS_BYTES_MAX);
+  benchfs_mount* const mount = session_.get();
+  for (int i = 0; i < session_.server_count(); ++i) {
+    EXPECT_GT(benchfs_server_metrics_get(mount, i, bytes.data(), bytes.size()), 100);
+    errno = 0;
+    EXPECT_EQ(benchfs_server_metrics_get(mount, i, bytes.data(), 100), -1);
+    EXPECT_EQ(errno, ERANGE);
+  }
+  EXPECT_EQ(benchfs_server_metrics_get(mount, session_.server_count(), bytes.data(), bytes.size()),
+            -1);
+  EXPECT_EQ(errno, EINVAL);
+  EXPECT_EQ(benchfs_server_metrics_get(mount, 0, nullptr, 0), -1);
+  EXPECT_EQ(errno, EINVAL);
+}
+
 TEST_F(Api, IsUsableFromC) {
   EXPECT_EQ(benchfs_api_from_c(root_.c_str()), 0) << benchfs_error_text();
 }

@@ -18,6 +18,7 @@
 #include "coro/scope.h"
 #include "io/buffer_pool.h"
 #include "io/data_file.h"
+#include "io/disk_meter.h"
 #include "support/run_task.h"
 #include "support/temp_dir.h"
 
@@ -119,6 +120,32 @@ coro::Task<void> work(Disk& disk, BufferPool& pool, std::uint64_t base_bytes, By
     }
     failures += status.has_value() ? 0 : 1;
   }
+}
+
+TEST_P(DiskTest, EveryOperationIsCountedOnceByItsMeterHoweverItEnds) {
+  DiskMeter meter(real_.clock);
+  disk_->set_meter(&meter);
+  const PoolBuffer buffer = pool_->try_acquire(kMiB);
+  const auto done = [&](DiskOpKind kind) { return meter.counters(kind); };
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    ASSERT_TRUE(test::run_task(real_.loop, write(*disk_, i * kMiB, buffer.bytes())));
+  }
+  ASSERT_TRUE(test::run_task(real_.loop, read(*disk_, 0, buffer.bytes().first(kBlockBytes))));
+  ASSERT_TRUE(test::run_task(real_.loop, fsync(*disk_)));
+  // What never reaches the drive: nothing to do, and beyond its end.
+  ASSERT_TRUE(test::run_task(real_.loop, read(*disk_, 0, buffer.bytes().first(0))));
+  ASSERT_FALSE(test::run_task(real_.loop, read(*disk_, kDiskBytes, buffer.bytes())));
+  EXPECT_EQ(done(DiskOpKind::kWrite).count, 5U);
+  EXPECT_EQ(done(DiskOpKind::kWrite).bytes, 5 * kMiB);
+  EXPECT_EQ(done(DiskOpKind::kWrite).error_count, 0U);
+  EXPECT_EQ(done(DiskOpKind::kWrite).latency.count(), 5U);
+  EXPECT_EQ(done(DiskOpKind::kRead).count, 3U);
+  EXPECT_EQ(done(DiskOpKind::kRead).bytes, kBlockBytes);
+  EXPECT_EQ(done(DiskOpKind::kRead).error_count, 1U);
+  EXPECT_EQ(done(DiskOpKind::kFsync).count, 1U);
+  EXPECT_EQ(meter.in_flight(), 0U);
+  EXPECT_EQ(meter.in_flight_max(), 1U);
+  disk_->set_meter(nullptr);
 }
 
 TEST_P(DiskTest, HasTheSizeThatWasAskedAndReadsZerosWhereNothingWasWritten) {

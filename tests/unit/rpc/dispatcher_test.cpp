@@ -152,6 +152,50 @@ TEST_F(DispatcherTest, AHandlersErrorIsTheRepliesStatus) {
   EXPECT_EQ(dispatcher_.counters(wire::Op::kAppend).error_count, 1U);
 }
 
+TEST_F(DispatcherTest, CountsWhatWasAskedForWithItsBytesAndItsTime) {
+  const OpCounters& pings = dispatcher_.counters(wire::Op::kPing);
+  request(wire::PingRequest{});
+  EXPECT_EQ(pings.count, 1U);
+  EXPECT_EQ(pings.latency.count(), 0U) << "it is not answered yet";
+  EXPECT_EQ(dispatcher_.running_count(), 1U);
+  clock_.advance(5'000'000);
+  go_on_.set();
+  settle();
+  EXPECT_EQ(pings.latency.count(), 1U);
+  EXPECT_EQ(pings.latency.max_ns(), 5'000'000U);
+  EXPECT_EQ(pings.bytes, 0U);
+
+  request(wire::ReadRequest{});
+  EXPECT_EQ(dispatcher_.counters(wire::Op::kRead).bytes, 5000U);
+  write(false);
+  EXPECT_EQ(dispatcher_.counters(wire::Op::kWrite).bytes, 4096U);
+  request(wire::ReadDirRequest{});
+  EXPECT_EQ(dispatcher_.counters(wire::Op::kReadDir).bytes, 0U) << "a body is no bulk data";
+  EXPECT_EQ(dispatcher_.running_max(), 1U);
+}
+
+TEST_F(DispatcherTest, CountsErrorsByTheirKindThoseOfRefusedRequestsToo) {
+  request(wire::AppendRequest{});
+  EXPECT_EQ(dispatcher_.error_count(Errc::kBadHandle), 1U);
+  EXPECT_EQ(dispatcher_.counters(wire::Op::kAppend).bytes, 0U);
+  EXPECT_EQ(dispatcher_.counters(wire::Op::kAppend).latency.count(), 1U);
+  request(wire::StatFsRequest{});
+  EXPECT_EQ(dispatcher_.error_count(Errc::kUnsupported), 1U);
+  EXPECT_EQ(dispatcher_.counters(wire::Op::kStatFs).count, 0U) << "nothing was begun";
+  EXPECT_EQ(dispatcher_.counters(wire::Op::kStatFs).latency.count(), 0U);
+}
+
+TEST_F(DispatcherTest, AReplyIsCountedWhenItGoesOutAndNotWhenItHasArrived) {
+  connection_->hold_sends = true;
+  request(wire::ReadRequest{});
+  EXPECT_EQ(dispatcher_.running_count(), 1U);
+  EXPECT_EQ(dispatcher_.counters(wire::Op::kRead).bytes, 5000U);
+  EXPECT_EQ(dispatcher_.counters(wire::Op::kRead).latency.count(), 1U);
+  connection_->abort(Error{.code = Errc::kPeerLost, .where = "test"});
+  settle();
+  EXPECT_EQ(dispatcher_.counters(wire::Op::kRead).error_count, 1U) << "nobody has got it";
+}
+
 TEST_F(DispatcherTest, BulkDataTravelsAsPayload) {
   request(wire::ReadRequest{});
   EXPECT_EQ(connection_->sent.at(0).payload.size(), 5000U);

@@ -16,7 +16,10 @@ namespace {
 
 class ConfigTest : public testing::Test {
  protected:
-  ConfigTest() { ::unsetenv("BENCHFS_SESSION"); }
+  ConfigTest() {
+    ::unsetenv("BENCHFS_SESSION");
+    ::unsetenv("BENCHFS_METRICS");
+  }
 
   /// With what is required.
   static ConfigOutcome read(std::vector<std::string> more) {
@@ -95,6 +98,25 @@ TEST_F(ConfigTest, ReadsAFileAndLetsTheCommandLineWin) {
   EXPECT_EQ(outcome.config.capacity_bytes, 2 * kGiB);
   EXPECT_EQ(outcome.config.pool_bytes, 16 * kMiB);
   EXPECT_EQ(outcome.config.backend, io::DiskBackend::kUring);
+}
+
+TEST_F(ConfigTest, MetricsAreOffUnlessSomebodySaysWhere) {
+  const auto metrics_of = [](const ConfigOutcome& outcome) {
+    return outcome.config.metrics.has_value() ? outcome.config.metrics->text() : "off";
+  };
+  const std::string path = file("metrics = \"10.0.0.7:9500\"\n");
+  EXPECT_EQ(metrics_of(read({})), "off");
+  EXPECT_EQ(metrics_of(read({"--metrics", "9400"})), "127.0.0.1:9400");
+  EXPECT_EQ(metrics_of(read({"--config", path})), "10.0.0.7:9500");
+  // The command line, then the file, then the variable.
+  ::setenv("BENCHFS_METRICS", "9600", 1);
+  EXPECT_EQ(metrics_of(read({})), "127.0.0.1:9600");
+  EXPECT_EQ(metrics_of(read({"--config", path})), "10.0.0.7:9500");
+  EXPECT_EQ(metrics_of(read({"--config", path, "--metrics", "0"})), "127.0.0.1:0");
+  ::setenv("BENCHFS_METRICS", "", 1);
+  EXPECT_EQ(metrics_of(read({})), "off");
+  ::unsetenv("BENCHFS_METRICS");
+  expect_refused(read({"--metrics", "localhost:9400"}), "localhost:9400");
 }
 
 TEST_F(ConfigTest, RefusesUnknownKeysMalformedValuesAndMissingFiles) {

@@ -10,6 +10,7 @@
 
 #include "base/units.h"
 #include "support/fake_cluster.h"
+#include "wire/metrics.h"
 
 namespace benchfs::test {
 namespace {
@@ -118,6 +119,40 @@ TEST_F(ServerTest, AStopDoesNotWaitForAPeerThatHangs) {
   EXPECT_EQ(stuck.take().error().code, Errc::kPeerLost);
   EXPECT_EQ(behind.take().error().code, Errc::kPeerLost);
   other_.transport.resume();
+}
+
+TEST_F(ServerTest, TellsEverybodyWhatItHasDone) {
+  for (int i = 0; i < 3; ++i) {
+    auto asking = client_.ask(ServerId{0}, wire::PingRequest{});
+    asking.start();
+    run_until_done(asking);
+    EXPECT_TRUE(asking.take().has_value());
+  }
+  auto refused = client_.ask(ServerId{0}, wire::LookupRequest{.key = {kRootInode, ""}});
+  refused.start();
+  run_until_done(refused);
+  EXPECT_EQ(refused.take().error().code, Errc::kProtocol);
+  auto asking = client_.ask(ServerId{0}, wire::MetricsRequest{});
+  asking.start();
+  run_until_done(asking);
+  const auto metrics = asking.take();
+  ASSERT_TRUE(metrics.has_value());
+  EXPECT_EQ(metrics->server, ServerId{0});
+  EXPECT_EQ(metrics->incarnation, kFakeEpoch);
+  EXPECT_EQ(metrics->client_count, 1U);
+  EXPECT_EQ(metrics->requests_in_flight, 0U) << "but for the question";
+  EXPECT_GT(metrics->memory_bytes, 0U);
+  EXPECT_GT(metrics->pool_bytes, 0U);
+  EXPECT_EQ(metrics->endpoint, "");
+  ASSERT_EQ(metrics->ops.size(), 3U) << "ping, lookup, metrics";
+  EXPECT_EQ(metrics->ops[0].op, wire::Op::kPing);
+  EXPECT_EQ(metrics->ops[0].count, 3U);
+  EXPECT_EQ(metrics->ops[1].error_count, 1U);
+  LatencyHistogram latency;
+  ASSERT_TRUE(wire::from_wire(metrics->ops[0].latency, latency));
+  EXPECT_EQ(latency.count(), 3U);
+  ASSERT_EQ(metrics->errors.size(), 1U);
+  EXPECT_EQ(static_cast<Errc>(metrics->errors[0].code), Errc::kProtocol);
 }
 
 TEST_F(ServerTest, AStopWithNothingUnderWayTakesNoTime) {

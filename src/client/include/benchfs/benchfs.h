@@ -136,6 +136,18 @@ typedef struct benchfs_server_status {
 BENCHFS_API int benchfs_server_status_get(benchfs_mount* mount, int server,
                                           benchfs_server_status* out);
 
+/* No answer of benchfs_server_metrics_get() is longer. */
+#define BENCHFS_METRICS_BYTES_MAX 262144
+
+/*
+ * Asks `server` (0 to count - 1) for its counters and latencies since it started. Puts them into
+ * `buffer` of `size` bytes as they travel, in an encoding that changes from version to version: this
+ * is for the command `benchfs` of the same version, whose `top --json` and `report --json` are for
+ * everyone. Returns how many bytes they are. ERANGE: they are more than `size`.
+ */
+BENCHFS_API ssize_t benchfs_server_metrics_get(benchfs_mount* mount, int server, void* buffer,
+                                               size_t size);
+
 /* Asks `server` to stop in order; returns when it has agreed. Its data ends with it, unless
  * `keep_store` is not 0: then the session can be started again on what all servers have kept. */
 BENCHFS_API int benchfs_server_shutdown(benchfs_mount* mount, int server, int keep_store);
