@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "wire/membership.h"
 #include "wire/messages.h"
+#include "wire/staging.h"
 
 namespace benchfs::client {
 
@@ -40,6 +41,16 @@ constexpr IfLost if_lost(const wire::StatusRequest&) noexcept {
   return IfLost::kAskLater;
 }
 constexpr IfLost if_lost(const wire::ShutdownRequest&) noexcept {
+  return IfLost::kFail;
+}
+/// A file that is being staged when a server is lost is not vouched for: whoever stages begins anew.
+constexpr IfLost if_lost(const wire::StageRangeRequest&) noexcept {
+  return IfLost::kFail;
+}
+constexpr IfLost if_lost(const wire::StageInRequest&) noexcept {
+  return IfLost::kFail;
+}
+constexpr IfLost if_lost(const wire::StageOutRequest&) noexcept {
   return IfLost::kFail;
 }
 

@@ -201,7 +201,8 @@ class Servers final : public ServerNames {
 
   /// When a call that begins now has to end.
   std::uint64_t deadline_of(const Context& context) const noexcept {
-    const std::uint64_t own_ns = loop_.now_ns() + timeout_ns_;
+    const std::uint64_t own_ns =
+        loop_.now_ns() + (context.timeout_ns != 0 ? context.timeout_ns : timeout_ns_);
     return context.until_ns == 0 ? own_ns : std::min(own_ns, context.until_ns);
   }
 

@@ -25,6 +25,7 @@
 #include "server/handlers/data.h"
 #include "server/handlers/membership.h"
 #include "server/handlers/namespace.h"
+#include "server/handlers/staging.h"
 #include "server/ledger.h"
 #include "store/chunk_store.h"
 
@@ -128,6 +129,7 @@ class Server final : public net::Listener {
   Exchange exchange_;
   DataService data_;
   NamespaceService namespace_;
+  StagingService staging_;
   MembershipService membership_;
   AdminService admin_;
   coro::Scope announcing_;

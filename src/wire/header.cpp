@@ -52,6 +52,9 @@ constexpr std::array<std::string_view, kOpLast> kNames = {
     "lock_range",
     "unlock_range",
     "counter",
+    "stage_range",
+    "stage_in",
+    "stage_out",
 };
 static_assert(!kNames.back().empty(), "every operation has a name");
 

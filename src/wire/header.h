@@ -69,9 +69,13 @@ enum class Op : std::uint16_t {
   kLockRange,
   kUnlockRange,
   kCounter,
+  // Staging: ranges of one file, and whole files.
+  kStageRange,
+  kStageIn,
+  kStageOut,
 };
 
-inline constexpr std::uint16_t kOpLast = static_cast<std::uint16_t>(Op::kCounter);
+inline constexpr std::uint16_t kOpLast = static_cast<std::uint16_t>(Op::kStageOut);
 
 constexpr bool is_op(std::uint16_t number) noexcept {
   return number >= 1 && number <= kOpLast;
@@ -107,7 +111,8 @@ constexpr bool is_done_once(Op op) noexcept {
 /// Whether a request of this kind may have a payload. One that has none to take is refused, since
 /// its sender may wait with the reply until the payload has been fetched.
 constexpr bool takes_payload(Op op) noexcept {
-  return op == Op::kWrite || op == Op::kSymlink || op == Op::kJoin;
+  return op == Op::kWrite || op == Op::kSymlink || op == Op::kJoin || op == Op::kStageRange ||
+         op == Op::kStageIn || op == Op::kStageOut;
 }
 
 /// What a request is to the client that sends it, and sends it again when its server or connection
@@ -129,7 +134,7 @@ struct Operation {
 inline constexpr std::uint64_t kOutcomeKeptNs = 60 * kNsPerSec;
 
 inline constexpr std::uint32_t kMagic = 0x53464842;  // "BHFS"
-inline constexpr std::uint16_t kVersion = 7;
+inline constexpr std::uint16_t kVersion = 8;
 
 enum HeaderFlag : std::uint16_t {
   kIsReply = 1,
