@@ -36,11 +36,14 @@ StagingService::StagingService(Parts parts)
   parts_.exchange.on_with_payload<wire::StageOutRequest>(*this, &StagingService::stage_out);
 }
 
-Status StagingService::ensure_threads() {
+coro::Task<Status> StagingService::ensure_threads() {
   if (calls_ == nullptr) {
-    BENCHFS_TRY(calls_, io::BlockingCalls::create(parts_.loop));
+    co_await parts_.loop.yield();  // A source of the loop is not added while one makes progress.
   }
-  return {};
+  if (calls_ == nullptr) {
+    BENCHFS_CO_TRY_NOW(calls_, io::BlockingCalls::create(parts_.loop));
+  }
+  co_return Status();
 }
 
 coro::Task<Result<wire::StageRangeReply>> StagingService::range(rpc::Request& request,
@@ -50,7 +53,7 @@ coro::Task<Result<wire::StageRangeReply>> StagingService::range(rpc::Request& re
   if (request.payload_bytes() == 0 || request.payload_bytes() > wire::kOutsidePathBytesMax) {
     co_return fail(Errc::kProtocol, "stage.path");
   }
-  BENCHFS_CO_CHECK_NOW(ensure_threads());
+  BENCHFS_CO_CHECK(ensure_threads());
   Range work;
   work.asked = body;
   work.path.resize(request.payload_bytes());

@@ -55,7 +55,7 @@ class StagingService {
   struct OutFiles;  ///< One StageOut. In staging_out.cpp.
   struct OutFile;
 
-  Status ensure_threads();
+  coro::Task<Status> ensure_threads();
   /// Runs `function()` in a thread.
   template <typename Function>
   coro::Task<void> in_thread(Function function) {

@@ -38,7 +38,7 @@ coro::Task<Result<wire::StageFilesReply>> StagingService::stage_in(Context conte
       co_return fail(Errc::kProtocol, "stage_in.file");
     }
   }
-  BENCHFS_CO_CHECK_NOW(ensure_threads());
+  BENCHFS_CO_CHECK(ensure_threads());
   wire::StageFilesReply reply;
   reply.results.resize(list.files.size());
   coro::Scope scope;

@@ -67,7 +67,7 @@ coro::Task<Result<wire::StageFilesReply>> StagingService::stage_out(Context cont
     out.file = std::move(file);
     all.files.push_back(std::move(out));
   }
-  BENCHFS_CO_CHECK_NOW(ensure_threads());
+  BENCHFS_CO_CHECK(ensure_threads());
   coro::Scope scope;
   Status wanted;
   for (OutFile& file : all.files) {
