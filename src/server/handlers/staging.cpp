@@ -22,6 +22,9 @@ struct StagingService::Range {
   OutsideStatus before;
   wire::StageRangeReply reply;
   Status status;  ///< The first failure.
+  /// Another server's question has a place there: two that waited for each other's would wait for
+  /// ever.
+  bool takes_places = true;
 };
 
 StagingService::StagingService(Parts parts)
@@ -56,6 +59,7 @@ coro::Task<Result<wire::StageRangeReply>> StagingService::range(rpc::Request& re
   BENCHFS_CO_CHECK(ensure_threads());
   Range work;
   work.asked = body;
+  work.takes_places = request.peer().role == net::PeerIdentity::Role::kClient;
   work.path.resize(request.payload_bytes());
   const Bytes path_bytes(reinterpret_cast<std::byte*>(work.path.data()), work.path.size());
   BENCHFS_CO_CHECK(request.receive_payload(path_bytes));
@@ -66,13 +70,15 @@ coro::Task<Result<wire::StageRangeReply>> StagingService::range(rpc::Request& re
   BENCHFS_CO_CHECK(opening);
   coro::Scope scope;
   for (const store::Piece& cell : cells) {
-    auto place = cells_.acquire(1);
-    co_await place;
+    if (work.takes_places) {
+      auto place = cells_.acquire(1);
+      co_await place;
+    }
     if (work.status.has_value()) {
       work.status = request.still_wanted();
     }
     if (!work.status.has_value()) {
-      cells_.release(1);
+      leave_place(work);
       break;
     }
     scope.spawn(run_cell(work, cell));
@@ -154,7 +160,13 @@ coro::Task<void> StagingService::run_cell(Range& work, store::Piece cell) {
   if (!status.has_value() && work.status.has_value()) {
     work.status = status;
   }
-  cells_.release(1);
+  leave_place(work);
+}
+
+void StagingService::leave_place(const Range& work) noexcept {
+  if (work.takes_places) {
+    cells_.release(1);
+  }
 }
 
 coro::Task<Status> StagingService::copy_in(Range& work, store::Piece cell) {

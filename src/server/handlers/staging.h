@@ -67,6 +67,7 @@ class StagingService {
   Handling<wire::StageRangeReply> range(rpc::Request& request, wire::StageRangeRequest body);
   coro::Task<Status> open_outside(Range& work);
   coro::Task<void> run_cell(Range& work, store::Piece cell);
+  void leave_place(const Range& work) noexcept;
   coro::Task<Status> copy_in(Range& work, store::Piece cell);
   coro::Task<Status> copy_out(Range& work, store::Piece cell);
   coro::Task<Status> sum_inside(Range& work, store::Piece cell);
