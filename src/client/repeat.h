@@ -8,7 +8,6 @@
 #include "base/units.h"
 #include "wire/membership.h"
 #include "wire/messages.h"
-#include "wire/staging.h"
 
 namespace benchfs::client {
 
@@ -21,6 +20,12 @@ enum class IfLost {
   kRepeat,
 };
 
+/// Copies once more what it may have copied already. Who stages ranges sees by the incarnation that
+/// it was another run of the server, and does not trust the ones before.
+constexpr bool is_staging(wire::Op op) noexcept {
+  return op == wire::Op::kStageRange || op == wire::Op::kStageIn || op == wire::Op::kStageOut;
+}
+
 template <typename Request>
 constexpr IfLost if_lost(const Request& /*request*/) noexcept {
   // An fsync: what the next incarnation has recovered is all that this one had acknowledged, if its
@@ -29,7 +34,8 @@ constexpr IfLost if_lost(const Request& /*request*/) noexcept {
                     Request::kOp == wire::Op::kMoves || Request::kOp == wire::Op::kReadLink ||
                     Request::kOp == wire::Op::kGetAttr || Request::kOp == wire::Op::kReadDir ||
                     Request::kOp == wire::Op::kRead || Request::kOp == wire::Op::kStatFs ||
-                    Request::kOp == wire::Op::kFsync || Request::kOp == wire::Op::kLockRange,
+                    Request::kOp == wire::Op::kFsync || Request::kOp == wire::Op::kLockRange ||
+                    is_staging(Request::kOp),
                 "say whether it may be sent again");
   return IfLost::kRepeat;
 }
@@ -43,17 +49,6 @@ constexpr IfLost if_lost(const wire::StatusRequest&) noexcept {
 constexpr IfLost if_lost(const wire::ShutdownRequest&) noexcept {
   return IfLost::kFail;
 }
-/// A file that is being staged when a server is lost is not vouched for: whoever stages begins anew.
-constexpr IfLost if_lost(const wire::StageRangeRequest&) noexcept {
-  return IfLost::kFail;
-}
-constexpr IfLost if_lost(const wire::StageInRequest&) noexcept {
-  return IfLost::kFail;
-}
-constexpr IfLost if_lost(const wire::StageOutRequest&) noexcept {
-  return IfLost::kFail;
-}
-
 /// A numbered request is sent again only for so long after its first loss: well before the server
 /// may have forgotten what it answered.
 inline constexpr std::uint64_t kRepeatNsMax = wire::kOutcomeKeptNs - 15 * kNsPerSec;

@@ -43,6 +43,7 @@ Command<StageOptions> declare_stage(Declaration& declaration, const char* name, 
           "Only files that match this pattern of a shell, or another one of these")
       ->type_name("PATTERN")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.app
       ->add_option_function<std::vector<std::string>>(
@@ -53,6 +54,7 @@ Command<StageOptions> declare_stage(Declaration& declaration, const char* name, 
           "Nothing that matches this pattern, such as '*.tmp', 'scratch/' or 'run/*.log'")
       ->type_name("PATTERN")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_text("--manifest", &StageOptions::manifest, "FILE",
                    "Where what is done is written down (default: in the destination)");
