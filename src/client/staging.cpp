@@ -81,8 +81,7 @@ coro::Task<void> send(Servers& servers, Lot& lot, Request request, std::vector<s
     if (!answer.has_value()) {
       note(*lot.items[i], answer.error());
     } else if (answer->reply.results.size() != lot.items.size() ||
-               (answer->reply.results[i].error != 0 &&
-                !is_errc(answer->reply.results[i].error))) {
+               (answer->reply.results[i].error != 0 && !is_errc(answer->reply.results[i].error))) {
       note(*lot.items[i], Error{.code = Errc::kProtocol, .where = "client.stage"});
     } else {
       lot.items[i]->result = answer->reply.results[i];
@@ -163,10 +162,8 @@ coro::Task<void> stage_files_out(Servers& servers, std::span<StageItem> items, s
   for (StageItem& item : items) {
     item.result = {};
     // Where the first chunk lies does not depend on the layout.
-    const placement::Striping striping{.file = item.inode,
-                                       .chunk_bytes = 1,
-                                       .stripe_count = 1,
-                                       .server_count = servers.count()};
+    const placement::Striping striping{
+        .file = item.inode, .chunk_bytes = 1, .stripe_count = 1, .server_count = servers.count()};
     by_server[placement::chunk_server(striping, 0)].push_back(&item);
   }
   std::vector<Lot> lots = batches_of(by_server);

@@ -29,7 +29,7 @@ inline constexpr std::uint64_t kStageRequestsPerServer = 2;
 
 /// One file of many.
 struct StageItem {
-  Path inside;             ///< In: its final path.
+  Path inside;               ///< In: its final path.
   InodeId inode = kNoInode;  ///< Out.
   std::string outside;
   std::uint64_t size_bytes = 0;  ///< As far as is known.

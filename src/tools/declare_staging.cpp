@@ -15,8 +15,7 @@ void set_rate(StageOptions& options, std::string text) {
   }
   const auto rate = parse_size(text);
   if (!rate.has_value() || *rate == 0) {
-    throw CLI::ValidationError("--rate-limit",
-                               in_quotes(text) + " is not a rate such as 500M/s");
+    throw CLI::ValidationError("--rate-limit", in_quotes(text) + " is not a rate such as 500M/s");
   }
   options.rate = *rate;
 }
@@ -58,10 +57,9 @@ Command<StageOptions> declare_stage(Declaration& declaration, const char* name, 
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_text("--manifest", &StageOptions::manifest, "FILE",
                    "Where what is done is written down (default: in the destination)");
-  command.add_parsed("--rate-limit", "SIZE/s", "No more than so many bytes a second, of all servers",
-                     [](StageOptions& options, const std::string& text) {
-                       set_rate(options, text);
-                     });
+  command.add_parsed(
+      "--rate-limit", "SIZE/s", "No more than so many bytes a second, of all servers",
+      [](StageOptions& options, const std::string& text) { set_rate(options, text); });
   command.app->add_option("-j,--jobs", command.options->jobs, "Large files at once (default: 4)")
       ->check(CLI::Range(1U, Workers::kCountMax))
       ->type_name("N");
@@ -75,9 +73,9 @@ Command<StageOptions> declare_stage(Declaration& declaration, const char* name, 
 }  // namespace
 
 void declare_staging(Declaration& declaration) {
-  const auto in = declare_stage(
-      declaration, "stage-in",
-      "Have the servers copy files and trees into benchfs, each what it will hold");
+  const auto in =
+      declare_stage(declaration, "stage-in",
+                    "Have the servers copy files and trees into benchfs, each what it will hold");
   in.options->direction = StageManifest::Direction::kIn;
   in.add_parsed("--chunk-size", "SIZE", "Chunk size of the files (default: 1M)",
                 [](StageOptions& options, const std::string& text) {

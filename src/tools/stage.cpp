@@ -22,8 +22,8 @@ struct Source {
   struct stat status {};
 };
 
-/// The servers have another working directory. Only what stands before the last name is resolved: that
-/// may be a link. Empty with errno.
+/// The servers have another working directory. Only what stands before the last name is resolved:
+/// that may be a link. Empty with errno.
 std::string absolute(const std::string& path) {
   const auto resolve = [](const std::string& what) {
     const std::unique_ptr<char, void (*)(void*)> found(::realpath(what.c_str(), nullptr),
@@ -84,9 +84,9 @@ bool open_manifest(const StageOptions& options, const std::string& path, StageLo
                    StageManifest& manifest, std::uint64_t run) {
   std::string text;
   if (log == nullptr || !log->read_all(text)) {
-    complain_failure(errno == EBUSY ? "another process stages by the manifest"
-                                    : "cannot open the manifest",
-                     path);
+    complain_failure(
+        errno == EBUSY ? "another process stages by the manifest" : "cannot open the manifest",
+        path);
     return false;
   }
   if (!manifest.read(text, options.direction)) {
@@ -135,9 +135,8 @@ int stage(const std::string& session, const StageOptions& options) {
   const std::vector<std::string> arguments(options.paths.begin(), options.paths.end() - 1);
   const std::string& target = options.paths.back();
   const bool wrong_source =
-      in && std::any_of(arguments.begin(), arguments.end(), [](const std::string& argument) {
-        return is_benchfs_argument(argument);
-      });
+      in && std::any_of(arguments.begin(), arguments.end(),
+                        [](const std::string& argument) { return is_benchfs_argument(argument); });
   if (wrong_source || (!in && is_benchfs_argument(target))) {
     complain_text(in ? "what is staged in is outside of benchfs; cp copies within"
                      : "what is staged out goes outside of benchfs; cp copies within");

@@ -52,9 +52,9 @@ struct Stager::Alone {
   Descriptor target{};  ///< Out: the temporary file.
   std::unique_ptr<benchfs_stage, CloseStage> stage{};
   std::uint64_t sum = 0;
-  std::uint64_t moved = 0;    ///< Told to the progress.
-  const char* doing = "";     ///< What has failed.
-  std::string reason{};       ///< Why, if errno does not tell.
+  std::uint64_t moved = 0;  ///< Told to the progress.
+  const char* doing = "";   ///< What has failed.
+  std::string reason{};     ///< Why, if errno does not tell.
   bool made_temporary = false;
 };
 
@@ -155,8 +155,8 @@ bool Stager::open_out(Alone& file) {
     return false;
   }
   file.doing = "cannot make the copy";
-  file.target = Descriptor(::open(file.temporary.c_str(),
-                                  O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  file.target = Descriptor(
+      ::open(file.temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file.target.valid()) {
     return false;
   }
@@ -222,8 +222,8 @@ bool Stager::publish_in(Alone& file) {
 bool Stager::publish_out(Alone& file) {
   const int fd = file.target.get();
   const timespec times[2] = {file.before.st_atim, file.before.st_mtim};
-  const bool owned = ::fchown(fd, file.before.st_uid, file.before.st_gid) == 0 ||
-                     errno == EPERM || errno == EINVAL;
+  const bool owned = ::fchown(fd, file.before.st_uid, file.before.st_gid) == 0 || errno == EPERM ||
+                     errno == EINVAL;
   return owned && ::fchmod(fd, file.before.st_mode & 07777U) == 0 && ::futimens(fd, times) == 0 &&
          ::fsync(fd) == 0 && sides_.to.rename(file.temporary, file.job.to) &&
          sides_.to.sync_directory(parent_path(file.job.to));
@@ -235,7 +235,8 @@ void Stager::check_again(const Job& job, const StagedFile& known) {
       benchfs_open(sides_.mount, inside(job).c_str(), O_RDONLY, 0, nullptr));
   std::unique_ptr<benchfs_stage, CloseStage> stage;
   if (file != nullptr) {
-    stage.reset(benchfs_stage_open(file.get(), BENCHFS_STAGE_OUT, outside(job).c_str(), known.size));
+    stage.reset(
+        benchfs_stage_open(file.get(), BENCHFS_STAGE_OUT, outside(job).c_str(), known.size));
   }
   std::uint64_t found = 0;
   if (stage == nullptr || benchfs_stage_sum(stage.get(), is_in() ? 1 : 0, &found) != 0) {

@@ -9,9 +9,9 @@
 
 namespace benchfs::tools {
 
-/// A pattern is a shell's (fnmatch(3)). With a '/' in it, not at its end, it is matched with the path
-/// below the source, where '*' matches no '/'; without, with the name alone. One that ends in '/'
-/// matches directories only.
+/// A pattern is a shell's (fnmatch(3)). With a '/' in it, not at its end, it is matched with the
+/// path below the source, where '*' matches no '/'; without, with the name alone. One that ends in
+/// '/' matches directories only.
 bool matches_stage_pattern(const std::string& pattern, const std::string& relative,
                            bool is_directory);
 

@@ -114,8 +114,7 @@ bool StageManifest::take(std::string_view line, Direction direction) {
     const auto sum = number<std::uint64_t>(words[4], 16);
     const auto path = unescaped(words[5]);
     if (size && mtime_ns && ctime_ns && sum && path) {
-      files_[*path] = {
-          .size = *size, .mtime_ns = *mtime_ns, .ctime_ns = *ctime_ns, .sum = *sum};
+      files_[*path] = {.size = *size, .mtime_ns = *mtime_ns, .ctime_ns = *ctime_ns, .sum = *sum};
     }
   } else if (words[0] == "lost" && words.size() == 2) {
     const auto path = unescaped(words[1]);

@@ -76,9 +76,7 @@ class OutsidePlace final : public StagePlace {
   bool target_status(const std::string& path, struct stat& out) override {
     return ::stat(path.c_str(), &out) == 0;
   }
-  bool make_directory(const std::string& path) override {
-    return ::mkdir(path.c_str(), 0700) == 0;
-  }
+  bool make_directory(const std::string& path) override { return ::mkdir(path.c_str(), 0700) == 0; }
   bool set_attributes(const std::string& path, const struct stat& like) override {
     const timespec times[2] = {like.st_atim, like.st_mtim};
     return (::lchown(path.c_str(), like.st_uid, like.st_gid) == 0 || errno == EPERM ||
@@ -202,8 +200,7 @@ class SessionPlace final : public StagePlace {
   /// All is synced together in the end: benchfs_stage_sync().
   bool sync_directory(const std::string& /*path*/) override { return true; }
   std::unique_ptr<StageLog> open_log(const std::string& path) override {
-    benchfs_file* const file =
-        benchfs_open(mount_, path.c_str(), O_RDWR | O_CREAT, 0600, nullptr);
+    benchfs_file* const file = benchfs_open(mount_, path.c_str(), O_RDWR | O_CREAT, 0600, nullptr);
     return file == nullptr ? nullptr : std::make_unique<SessionLog>(file);
   }
   std::string shown(const std::string& path) const override { return "benchfs:" + path; }

@@ -230,16 +230,14 @@ void Stager::stage_file(Job job, const struct stat* there) {
     ++report_.complete;
     return;
   }
-  if (options_.newer && there != nullptr &&
-      ns_of(there->st_mtim) >= ns_of(job.status.st_mtim)) {
+  if (options_.newer && there != nullptr && ns_of(there->st_mtim) >= ns_of(job.status.st_mtim)) {
     const std::lock_guard lock(mutex_);
     ++report_.older;
     return;
   }
-  const std::uint64_t small_max =
-      is_in() && options_.chunk_size != 0
-          ? 0  // Of another layout than servers give by themselves.
-          : BENCHFS_STAGE_FILE_MAX;
+  const std::uint64_t small_max = is_in() && options_.chunk_size != 0
+                                      ? 0  // Of another layout than servers give by themselves.
+                                      : BENCHFS_STAGE_FILE_MAX;
   progress_.expect(size_of(job.status));
   if (size_of(job.status) <= small_max && !(is_in() && options_.stripe_count != 0)) {
     add_to_batch(std::move(job));
@@ -259,8 +257,8 @@ void Stager::add_to_batch(Job job) {
 void Stager::submit_batch() {
   batch_bytes_ = 0;
   if (!batch_.empty()) {
-    workers_.submit_bounded(
-        [this, batch = std::exchange(batch_, {})] { run_batch(batch); }, kWaitingMax);
+    workers_.submit_bounded([this, batch = std::exchange(batch_, {})] { run_batch(batch); },
+                            kWaitingMax);
   }
 }
 

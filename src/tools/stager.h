@@ -113,7 +113,8 @@ class Stager {
   void add_to_batch(Job job);
   void submit_batch();
   void run_batch(Batch batch);
-  /// What has changed while it was copied goes back into `batch`, what is too large is staged alone.
+  /// What has changed while it was copied goes back into `batch`, what is too large is staged
+  /// alone.
   void take_results(Batch& batch, std::vector<benchfs_stage_item>& items, bool last);
 
   // One file alone (stage_alone.cpp).
@@ -148,12 +149,12 @@ class Stager {
   std::uint64_t batch_bytes_ = 0;
 
   std::mutex mutex_;
-  StageReport report_;                                    ///< Under mutex_.
-  std::vector<std::pair<Job, StagedFile>> pending_;       ///< In: not synced yet. Under mutex_.
+  StageReport report_;                                     ///< Under mutex_.
+  std::vector<std::pair<Job, StagedFile>> pending_;        ///< In: not synced yet. Under mutex_.
   std::chrono::steady_clock::time_point settled_{began_};  ///< Under mutex_.
-  std::mutex settling_;                                   ///< Held while the pending are synced.
-  bool log_failed_ = false;                               ///< Under mutex_.
-  Workers workers_;  ///< Last: its threads use what is above.
+  std::mutex settling_;                                    ///< Held while the pending are synced.
+  bool log_failed_ = false;                                ///< Under mutex_.
+  Workers workers_;                                        ///< Last: its threads use what is above.
 };
 
 }  // namespace benchfs::tools

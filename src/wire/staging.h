@@ -35,10 +35,10 @@ inline constexpr std::uint64_t kStageCellBytes = kMiB;
 inline constexpr std::uint64_t kStageRangeChunksMax = 65536;
 
 enum class StageAct : std::uint8_t {
-  kCopyIn = 1,      ///< From outside into the store.
-  kCopyOut = 2,     ///< From the store to outside, which is there and has its size.
-  kSumInside = 3,   ///< Sum of what the store has.
-  kSumOutside = 4,  ///< Sum of what is outside, past this node's cache where that can be dropped.
+  kCopyIn = 1,       ///< From outside into the store.
+  kCopyOut = 2,      ///< From the store to outside, which is there and has its size.
+  kSumInside = 3,    ///< Sum of what the store has.
+  kSumOutside = 4,   ///< Sum of what is outside, past this node's cache where that can be dropped.
   kSyncOutside = 5,  ///< fsync of what this node has written to the file outside.
   kStamp = 6,        ///< Only the stamp of what the store has.
 };
@@ -160,9 +160,9 @@ struct StageOutFiles {
 
 /// Stages whole files out; asked of the server that holds their first chunks. The payload is an
 /// encoded StageOutFiles. Each is written under a temporary name beside the path, synced, renamed,
-/// and the directory synced: a result without an error is durable. Results: kStale (it changes while
-/// it is read, or is no more), kTooLarge, kCorrupt (with `verify`: outside are other bytes), and what
-/// the file system outside says.
+/// and the directory synced: a result without an error is durable. Results: kStale (it changes
+/// while it is read, or is no more), kTooLarge, kCorrupt (with `verify`: outside are other bytes),
+/// and what the file system outside says.
 struct StageOutRequest {
   static constexpr Op kOp = Op::kStageOut;
   using Reply = StageFilesReply;

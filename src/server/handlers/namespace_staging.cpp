@@ -65,8 +65,8 @@ coro::Task<void> NamespaceService::abandon_staged(Context context, Staged& stage
 
 coro::Task<Result<wire::Attributes>> NamespaceService::attributes_of(Context context,
                                                                      InodeId inode) {
-  auto asking = exchange_.ask(home_of(inode), wire::GetAttrRequest{.inode = inode},
-                              context.deadline_ns);
+  auto asking =
+      exchange_.ask(home_of(inode), wire::GetAttrRequest{.inode = inode}, context.deadline_ns);
   co_return co_await asking;
 }
 

@@ -102,8 +102,7 @@ Result<OutsideStatus> OutsideFile::status() const {
 
 Status OutsideFile::read(Bytes into, std::uint64_t offset_bytes) const {
   while (!into.empty()) {
-    const ssize_t count =
-        ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset_bytes));
+    const ssize_t count = ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset_bytes));
     if (count < 0 && errno == EINTR) {
       continue;
     }

@@ -53,8 +53,7 @@ Result<std::vector<store::Piece>> cells_of(const wire::StageRangeRequest& reques
     return fail(Errc::kProtocol, "stage.range");
   }
   const std::uint64_t begin_bytes = request.offset_bytes;
-  const std::uint64_t end_bytes =
-      std::min(request.size_bytes, begin_bytes + request.length_bytes);
+  const std::uint64_t end_bytes = std::min(request.size_bytes, begin_bytes + request.length_bytes);
   std::vector<store::Piece> cells;
   if (begin_bytes >= end_bytes) {
     return cells;

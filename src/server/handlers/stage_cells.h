@@ -21,8 +21,8 @@ bool is_all_zeros(ConstBytes bytes) noexcept;
 /// only if it is all zeros.
 std::uint64_t sum_of_cell(ConstBytes bytes, std::uint64_t offset_bytes) noexcept;
 
-/// The runs of whole blocks of the file that are not all zeros, cut to the cell: at most kPiecesMax,
-/// the last of which may have zeros inside. None if all is zeros.
+/// The runs of whole blocks of the file that are not all zeros, cut to the cell: at most
+/// kPiecesMax, the last of which may have zeros inside. None if all is zeros.
 std::vector<store::Piece> data_runs(ConstBytes bytes, std::uint64_t offset_bytes);
 
 /// The cells of `request` that `self` holds, in order. kProtocol, kInvalid: numbers that no correct

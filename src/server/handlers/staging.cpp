@@ -110,8 +110,7 @@ coro::Task<Status> StagingService::open_outside(Range& work) {
   }
   auto opening = in_thread([&]() -> void {
     const bool reads = act == wire::StageAct::kCopyIn || act == wire::StageAct::kSumOutside;
-    auto opened =
-        reads ? OutsideFile::open_source(work.path) : OutsideFile::open_target(work.path);
+    auto opened = reads ? OutsideFile::open_source(work.path) : OutsideFile::open_target(work.path);
     if (!opened.has_value()) {
       status = fail(opened.error());
       return;
@@ -197,16 +196,14 @@ coro::Task<Status> StagingService::copy_in(Range& work, store::Piece cell) {
 }
 
 coro::Task<Status> StagingService::write_sparse(InodeId file, io::PoolBuffer buffer,
-                                                store::Piece cell,
-                                                std::vector<store::Piece> runs) {
+                                                store::Piece cell, std::vector<store::Piece> runs) {
   auto packing = packed(std::move(buffer), cell.offset_bytes, runs);
   io::PoolBuffer data = co_await packing;
   auto writing = parts_.store.write(file, runs, std::move(data));
   co_return co_await writing;
 }
 
-coro::Task<io::PoolBuffer> StagingService::packed(io::PoolBuffer buffer,
-                                                  std::uint64_t offset_bytes,
+coro::Task<io::PoolBuffer> StagingService::packed(io::PoolBuffer buffer, std::uint64_t offset_bytes,
                                                   const std::vector<store::Piece>& runs) {
   std::uint64_t total_bytes = 0;
   for (const store::Piece& run : runs) {
@@ -288,8 +285,7 @@ void note_failure(wire::StageResult& result, const Error& error) noexcept {
   result.os_error = std::max(error.os_code, 0);
 }
 
-std::string stage_temporary_name(std::uint64_t run, const std::string& name,
-                                 std::uint32_t number) {
+std::string stage_temporary_name(std::uint64_t run, const std::string& name, std::uint32_t number) {
   return fmt::format(".benchfs-stage.{:016x}.{:016x}.{}.part", run,
                      XXH3_64bits(name.data(), name.size()), number);
 }

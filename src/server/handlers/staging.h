@@ -50,8 +50,8 @@ class StagingService {
  private:
   template <typename Reply>
   using Handling = coro::Task<Result<Reply>>;
-  struct Range;   ///< One StageRange. In staging.cpp.
-  struct InFile;  ///< One file of a StageIn. In staging_in.cpp.
+  struct Range;     ///< One StageRange. In staging.cpp.
+  struct InFile;    ///< One file of a StageIn. In staging_in.cpp.
   struct OutFiles;  ///< One StageOut. In staging_out.cpp.
   struct OutFile;
 

@@ -211,8 +211,8 @@ wire::EntryKey StagingService::temporary_key(const wire::EntryKey& key, std::uin
   for (std::uint32_t number = 0;; ++number) {
     wire::EntryKey temporary{.parent = key.parent,
                              .name = stage_temporary_name(run, key.name, number)};
-    if (placement::entry_server(temporary.parent, temporary.name,
-                                parts_.exchange.server_count()) == parts_.exchange.self()) {
+    if (placement::entry_server(temporary.parent, temporary.name, parts_.exchange.server_count()) ==
+        parts_.exchange.self()) {
       return temporary;
     }
   }

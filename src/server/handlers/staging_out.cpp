@@ -62,8 +62,8 @@ coro::Task<Result<wire::StageFilesReply>> StagingService::stage_out(Context cont
     OutFile out;
     const std::string directory = outside_directory(file.outside);
     const std::string name = file.outside.substr(file.outside.rfind('/') + 1);
-    out.temporary = directory + (directory.back() == '/' ? "" : "/") +
-                    stage_temporary_name(body.run, name, 0);
+    out.temporary =
+        directory + (directory.back() == '/' ? "" : "/") + stage_temporary_name(body.run, name, 0);
     out.file = std::move(file);
     all.files.push_back(std::move(out));
   }
@@ -163,8 +163,8 @@ coro::Task<Status> StagingService::write_out(OutFiles& all, OutFile& file) {
       }
       for (const store::Piece& run : runs) {
         if (status.has_value()) {
-          status = made->write(got.data.subspan(run.offset_bytes, run.size_bytes),
-                               run.offset_bytes);
+          status =
+              made->write(got.data.subspan(run.offset_bytes, run.size_bytes), run.offset_bytes);
         }
       }
     }
@@ -265,8 +265,7 @@ coro::Task<void> StagingService::sync_out(OutFiles& all, bool names) {
         outcomes[directory] = Status();
         continue;
       }
-      outcomes[directory] =
-          device.has_value() ? sync_file_system(directory) : fail(device.error());
+      outcomes[directory] = device.has_value() ? sync_file_system(directory) : fail(device.error());
       if (!outcomes[directory].has_value() && device.has_value()) {
         synced.erase(*device);  // Whoever comes next hears of it too.
       }

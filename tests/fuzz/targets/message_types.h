@@ -34,8 +34,8 @@ using Requests = std::tuple<
     wire::RemoveDataRequest, wire::GetServerRequest, wire::JoinRequest, wire::RenameOutcomeRequest,
     wire::SymlinkRequest, wire::ReadLinkRequest, wire::MovesRequest, wire::TellMovesRequest,
     wire::MoveDirectoryRequest, wire::DirectoryParentRequest, wire::SetParentRequest,
-    wire::LockRangeRequest, wire::UnlockRangeRequest, wire::CounterRequest,
-    wire::StageRangeRequest, wire::StageInRequest, wire::StageOutRequest>;
+    wire::LockRangeRequest, wire::UnlockRangeRequest, wire::CounterRequest, wire::StageRangeRequest,
+    wire::StageInRequest, wire::StageOutRequest>;
 
 enum class Direction : std::uint8_t { kRequest = 0, kReply = 1 };
 
