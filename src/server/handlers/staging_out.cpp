@@ -107,7 +107,8 @@ coro::Task<Result<wire::StageFilesReply>> StagingService::stage_out(Context cont
 
 coro::Task<void> StagingService::bring_out(OutFiles& all, OutFile& file) {
   auto writing = write_out(all, file);
-  file.status = co_await writing;
+  const Status status = co_await writing;
+  file.status = status;
   cells_.release(1);
 }
 
