@@ -96,7 +96,7 @@ void Stager::run_alone(const Job& job) {
       file.reason = fmt::format("{}: {}", file.doing, errno_text(failure.error));
       file.reason += failure.detail.empty() ? "" : " (" + failure.detail + ")";
     }
-    fail(job.from, file.reason);
+    fail(job, file.reason);
     return;
   }
 }
@@ -240,13 +240,13 @@ void Stager::check_again(const Job& job, const StagedFile& known) {
   }
   std::uint64_t found = 0;
   if (stage == nullptr || benchfs_stage_sum(stage.get(), is_in() ? 1 : 0, &found) != 0) {
-    fail_errno("cannot read the copy", job.from);
+    fail_errno("cannot read the copy", job);
     return;
   }
   if (found != known.sum) {
     write_log(StageManifest::line_of_loss(job.relative));
-    fail(job.from, fmt::format("{} is not what was copied there; --resume will copy it again",
-                               in_quotes(sides_.to.shown(job.to))));
+    fail(job, fmt::format("{} is not what was copied there; --resume will copy it again",
+                          in_quotes(sides_.to.shown(job.to))));
     return;
   }
   const std::lock_guard lock(mutex_);

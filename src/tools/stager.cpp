@@ -78,19 +78,19 @@ bool Stager::begin() {
   return true;
 }
 
-void Stager::fail(const std::string& from, std::string reason) {
-  complain("cannot stage {}: {}", in_quotes(sides_.from.shown(from)), reason);
+void Stager::fail(const std::string& shown, std::string reason) {
+  complain("cannot stage {}: {}", in_quotes(shown), reason);
   const std::lock_guard lock(mutex_);
-  report_.failed.push_back({.path = sides_.from.shown(from), .reason = std::move(reason)});
+  report_.failed.push_back({.path = shown, .reason = std::move(reason)});
 }
 
-void Stager::fail_errno(const char* doing, const std::string& from) {
+void Stager::fail_errno(const char* doing, const std::string& shown) {
   const Failure failure = last_failure();
   std::string reason = fmt::format("{}: {}", doing, errno_text(failure.error));
   if (!failure.detail.empty()) {
     reason += " (" + failure.detail + ")";
   }
-  fail(from, std::move(reason));
+  fail(shown, std::move(reason));
 }
 
 bool Stager::is_own_name(const std::string& name) const {
@@ -111,7 +111,7 @@ Stager::There Stager::look_at(const std::string& directory) {
   }
   std::vector<Entry> entries;
   if (!sides_.to.list(directory, entries)) {
-    fail_errno("cannot read the destination's directory", directory);
+    fail_errno("cannot read the destination's directory", sides_.to.shown(directory));
   }
   for (const Entry& entry : entries) {
     if (!is_own_name(entry.name)) {
@@ -151,7 +151,7 @@ void Stager::stage_directory(const std::string& from, const std::string& to,
     struct stat there {};
     if (error != EEXIST || !sides_.to.target_status(to, there) || !S_ISDIR(there.st_mode)) {
       errno = error;
-      fail_errno("cannot make the directory", from);
+      fail_errno("cannot make the directory", sides_.to.shown(to));
       return;
     }
   }
@@ -163,7 +163,7 @@ void Stager::stage_below(const std::string& from, const std::string& to,
                          const std::string& relative) {
   std::vector<Entry> entries;
   if (!sides_.from.list(from, entries)) {
-    fail_errno("cannot read the directory", from);
+    fail_errno("cannot read the directory", sides_.from.shown(from));
   }
   const There there = look_at(to);
   const StageFilter filter{.include = options_.include, .exclude = options_.exclude};
@@ -193,14 +193,14 @@ void Stager::stage_below(const std::string& from, const std::string& to,
 void Stager::stage_link(const Job& job) {
   std::string target;
   if (!sides_.from.read_link(job.from, target)) {
-    fail_errno("cannot read the link", job.from);
+    fail_errno("cannot read the link", job);
     return;
   }
   if (!sides_.to.make_link(job.to, temporary(job.to, 0), target, job.status)) {
     const int error = errno;
     sides_.to.remove(temporary(job.to, 0));
     errno = error;
-    fail_errno("cannot make the link", job.from);
+    fail_errno("cannot make the link", job);
     return;
   }
   const std::lock_guard lock(mutex_);
@@ -217,7 +217,7 @@ bool Stager::is_complete(const Job& job, const struct stat* there) const {
 
 void Stager::stage_file(Job job, const struct stat* there) {
   if (!S_ISREG(job.status.st_mode)) {
-    fail(job.from, "it is neither a file nor a directory nor a link");
+    fail(job, "it is neither a file nor a directory nor a link");
     return;
   }
   if (is_complete(job, there)) {
@@ -279,7 +279,7 @@ void Stager::run_batch(Batch batch) {
     if (benchfs_stage_files(sides_.mount, direction, items.data(), items.size(), run_,
                             options_.verify ? 1 : 0) != 0) {
       for (const Job& job : batch) {
-        fail_errno("cannot ask the servers", job.from);
+        fail_errno("cannot ask the servers", job);
       }
       return;
     }
@@ -308,10 +308,10 @@ void Stager::take_results(Batch& batch, std::vector<benchfs_stage_item>& items, 
       again.push_back(std::move(job));
     } else {
       progress_.end(size_of(job.status));
-      fail(job.from, item.error == ESTALE ? "it changes while it is being copied"
-                     : item.error == EIO && options_.verify
-                         ? "the copy is not what was written, or cannot be read"
-                         : errno_text(item.error));
+      fail(job, item.error == ESTALE ? "it changes while it is being copied"
+                : item.error == EIO && options_.verify
+                    ? "the copy is not what was written, or cannot be read"
+                    : errno_text(item.error));
     }
   }
   for (const Job& job : alone) {
@@ -367,7 +367,7 @@ void Stager::settle(bool last) {
         synced ? "a server has started again before it was synced" : benchfs_error_text();
     era_ = synced ? era : era_;
     for (const auto& [job, file] : settling) {
-      fail(job.from, reason);
+      fail(job, reason);
     }
     return;
   }
@@ -392,7 +392,7 @@ StageReport Stager::finish() {
   for (auto made = directories_.rbegin(); made != directories_.rend(); ++made) {
     if (!sides_.to.set_attributes(made->path, made->like) ||
         !sides_.to.sync_directory(made->path)) {
-      fail_errno("cannot finish the directory", made->path);
+      fail_errno("cannot finish the directory", sides_.to.shown(made->path));
     } else {
       ++report_.directories;
     }

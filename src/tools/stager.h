@@ -25,7 +25,7 @@ namespace benchfs::tools {
 /// What has become of a staging.
 struct StageReport {
   struct Failed {
-    std::string path;  ///< Of the source, as the user would write it.
+    std::string path;  ///< As the user would write it: of the source, or of a directory made.
     std::string reason;
   };
   std::uint64_t files = 0;  ///< Copied, and durable at their destination.
@@ -95,9 +95,16 @@ class Stager {
   bool is_in() const noexcept { return options_.direction == StageManifest::Direction::kIn; }
   const std::string& inside(const Job& job) const noexcept { return is_in() ? job.to : job.from; }
   const std::string& outside(const Job& job) const noexcept { return is_in() ? job.from : job.to; }
-  void fail(const std::string& from, std::string reason);
+  /// `shown` is the path as the user would write it.
+  void fail(const std::string& shown, std::string reason);
+  void fail(const Job& job, std::string reason) {
+    fail(sides_.from.shown(job.from), std::move(reason));
+  }
   /// With what errno, or the library, says of this thread's last call.
-  void fail_errno(const char* doing, const std::string& from);
+  void fail_errno(const char* doing, const std::string& shown);
+  void fail_errno(const char* doing, const Job& job) {
+    fail_errno(doing, sides_.from.shown(job.from));
+  }
 
   void stage_directory(const std::string& from, const std::string& to, const std::string& relative,
                        const struct stat& status);

@@ -27,6 +27,7 @@ inline constexpr std::size_t kStageFilesMax = 128;
 /// Files up to this size, in one chunk, are staged whole by one server, many with one request.
 inline constexpr std::uint64_t kStageWholeBytesMax = kMiB;
 static_assert(kStageWholeBytesMax <= kTransferBytesMax);
+static_assert(kStageWholeBytesMax <= kChunkBytesDefault, "such a file is one chunk");
 
 /// A cell is what is read, summed and written in one piece: a chunk, cut every MiB from its start.
 inline constexpr std::uint64_t kStageCellBytes = kMiB;

@@ -352,8 +352,7 @@ TEST_F(BadMessage, StagingThatNoClientAsksForIsRefused) {
   expect_answer("an unknown act", changed([](auto& r) { r.act = wire::StageAct{7}; }),
                 Errc::kProtocol);
   expect_answer("no chunk", changed([](auto& r) { r.layout.chunk_bytes = 0; }), Errc::kProtocol);
-  expect_answer("no stripes", changed([](auto& r) { r.layout.stripe_count = 0; }),
-                Errc::kProtocol);
+  expect_answer("no stripes", changed([](auto& r) { r.layout.stripe_count = 0; }), Errc::kProtocol);
   expect_answer("stripes without end", changed([](auto& r) { r.layout.stripe_count = 70000; }),
                 Errc::kProtocol);
   expect_answer("chunks without end", changed([](auto& r) { r.layout.chunk_bytes = 1; }),
