@@ -94,8 +94,8 @@ TEST(StageCells, RunsHoldEveryByteThatIsNotZero) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937 random(seed);
     std::vector<std::byte> bytes(1 + random() % (1 << 20));
-    const unsigned islands = random() % 300;
-    for (unsigned i = 0; i < islands; ++i) {
+    const std::uint64_t islands = random() % 300;
+    for (std::uint64_t i = 0; i < islands; ++i) {
       bytes[random() % bytes.size()] = std::byte{7};
     }
     const std::uint64_t offset = random() % 100'000;
