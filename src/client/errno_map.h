@@ -32,6 +32,8 @@ struct Context {
   /// Given to Servers::call(), by an operation that may need many calls one after the other: none of
   /// them goes on after that time of the loop. 0: each has the time-out.
   std::uint64_t until_ns = 0;
+  /// Given to Servers::call() in place of the mount's time-out, for what may take longer; 0: none.
+  std::uint64_t timeout_ns = 0;
 };
 
 /// What the sentence needs to know of the session.

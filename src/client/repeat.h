@@ -21,6 +21,12 @@ enum class IfLost {
   kRepeat,
 };
 
+/// Copies once more what it may have copied already. Who stages ranges sees by the incarnation that
+/// it was another run of the server, and does not trust the ones before.
+constexpr bool is_staging(wire::Op op) noexcept {
+  return op == wire::Op::kStageRange || op == wire::Op::kStageIn || op == wire::Op::kStageOut;
+}
+
 template <typename Request>
 constexpr IfLost if_lost(const Request& /*request*/) noexcept {
   // An fsync: what the next incarnation has recovered is all that this one had acknowledged, if its
@@ -29,7 +35,8 @@ constexpr IfLost if_lost(const Request& /*request*/) noexcept {
                     Request::kOp == wire::Op::kMoves || Request::kOp == wire::Op::kReadLink ||
                     Request::kOp == wire::Op::kGetAttr || Request::kOp == wire::Op::kReadDir ||
                     Request::kOp == wire::Op::kRead || Request::kOp == wire::Op::kStatFs ||
-                    Request::kOp == wire::Op::kFsync || Request::kOp == wire::Op::kLockRange,
+                    Request::kOp == wire::Op::kFsync || Request::kOp == wire::Op::kLockRange ||
+                    is_staging(Request::kOp),
                 "say whether it may be sent again");
   return IfLost::kRepeat;
 }
@@ -46,7 +53,6 @@ constexpr IfLost if_lost(const wire::MetricsRequest&) noexcept {
 constexpr IfLost if_lost(const wire::ShutdownRequest&) noexcept {
   return IfLost::kFail;
 }
-
 /// A numbered request is sent again only for so long after its first loss: well before the server
 /// may have forgotten what it answered.
 inline constexpr std::uint64_t kRepeatNsMax = wire::kOutcomeKeptNs - 15 * kNsPerSec;

@@ -132,7 +132,9 @@ class Servers final : public ServerNames {
       operation.emplace(slots(server).operations);
     }
     for (std::uint64_t pause_ns = kRetryPauseNsMin;;) {
-      auto connecting = peers_.connect(server, options.deadline_ns);
+      // Who may take long to answer does not take longer to be reached.
+      const std::uint64_t reach_ns = std::min(options.deadline_ns, loop_.now_ns() + timeout_ns_);
+      auto connecting = peers_.connect(server, reach_ns);
       auto connection = co_await connecting;
       Error error{.code = Errc::kPeerLost, .where = "client.lost"};
       if (connection.has_value() && !slots(server).unwanted.empty()) {
@@ -201,7 +203,8 @@ class Servers final : public ServerNames {
 
   /// When a call that begins now has to end.
   std::uint64_t deadline_of(const Context& context) const noexcept {
-    const std::uint64_t own_ns = loop_.now_ns() + timeout_ns_;
+    const std::uint64_t own_ns =
+        loop_.now_ns() + (context.timeout_ns != 0 ? context.timeout_ns : timeout_ns_);
     return context.until_ns == 0 ? own_ns : std::min(own_ns, context.until_ns);
   }
 

@@ -81,6 +81,13 @@ Server::Server(Platform platform, Membership membership, ServerFacts facts, Root
       exchange_(membership.self, dispatcher_, peers_, platform.ledger),
       data_(dispatcher_, platform.pool, platform.store, &exchange_.outcomes()),
       namespace_(platform.loop, exchange_, platform.store, root),
+      staging_(StagingService::Parts{.loop = platform.loop,
+                                     .dispatcher = dispatcher_,
+                                     .peers = peers_,
+                                     .exchange = exchange_,
+                                     .pool = platform.pool,
+                                     .store = platform.store,
+                                     .names = namespace_}),
       membership_(std::move(membership),
                   MembershipService::Parts{
                       .dispatcher = dispatcher_, .peers = peers_, .exchange = exchange_}),

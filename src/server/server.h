@@ -25,6 +25,7 @@
 #include "server/handlers/data.h"
 #include "server/handlers/membership.h"
 #include "server/handlers/namespace.h"
+#include "server/handlers/staging.h"
 #include "server/ledger.h"
 #include "server/metrics.h"
 #include "store/chunk_store.h"
@@ -133,6 +134,7 @@ class Server final : public net::Listener {
   Exchange exchange_;
   DataService data_;
   NamespaceService namespace_;
+  StagingService staging_;
   MembershipService membership_;
   Metrics metrics_;
   AdminService admin_;

@@ -185,6 +185,7 @@ void ChunkStore::State::publish_write(InodeId file, std::span<const Piece> piece
                                       const Companion& companion) {
   BodyParts body;
   encode_write(file, pieces, runs, block_checksums, body);
+  mark_changed(file);
   const journal::Lsn lsn = append(kWriteRecord, file, body, block_checksums.size() * kBlockBytes);
   if (companion.append) {
     companion.append();
@@ -206,6 +207,7 @@ void ChunkStore::State::publish_inline(InodeId file, std::span<const Piece> piec
                                        const Companion& companion) {
   BodyParts body;
   encode_inline(file, pieces, data, body);
+  mark_changed(file);
   const journal::Lsn lsn = append(kInlineRecord, file, body, data.size());
   if (companion.append) {
     companion.append();
@@ -221,6 +223,7 @@ void ChunkStore::State::publish_inline(InodeId file, std::span<const Piece> piec
 void ChunkStore::State::publish_truncate(InodeId file, std::uint64_t size_bytes) {
   BodyParts body;
   encode_truncate(file, size_bytes, body);
+  mark_changed(file);
   const journal::Lsn lsn = append(kTruncateRecord, file, body, 0);
   BlockRuns freed;
   index.truncate(file, size_bytes, freed);
@@ -234,6 +237,7 @@ void ChunkStore::State::publish_truncate(InodeId file, std::uint64_t size_bytes)
 void ChunkStore::State::publish_remove(InodeId file) {
   BodyParts body;
   encode_remove(file, body);
+  mark_changed(file);
   const journal::Lsn lsn = append(kRemoveRecord, file, body, 0);
   ExtentIndex::Taken taken = index.take(file);
   compaction.removed(file);
@@ -536,6 +540,10 @@ coro::Task<Status> ChunkStore::remove(InodeId file) {
 
 std::uint64_t ChunkStore::end_of(InodeId file) const noexcept {
   return state_->index.end_of(file);
+}
+
+std::uint64_t ChunkStore::change_stamp(InodeId file) const noexcept {
+  return state_->change_counts[State::change_slot(file)];
 }
 
 coro::Task<Status> ChunkStore::committed(InodeId file) {

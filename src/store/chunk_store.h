@@ -117,6 +117,10 @@ class ChunkStore {
   /// May be ahead of what is on the drive: before it is told to anybody, committed() must end.
   std::uint64_t end_of(InodeId file) const noexcept;
 
+  /// Equal numbers, of one process, say that nothing of `file` has changed between the two calls;
+  /// different ones, that something may have. Moving data on the drive is no change.
+  std::uint64_t change_stamp(InodeId file) const noexcept;
+
   /// What the store shows of `file` now survives the process. Ready at once if nothing of it is
   /// under way. kIo.
   coro::Task<Status> committed(InodeId file);

@@ -46,6 +46,10 @@ inline constexpr std::uint64_t kUnsyncedNsMax = kNsPerSec;
 /// Extents that are given back in one turn of the loop: some 100 us.
 inline constexpr std::size_t kReleasedPerTurnMax = 1000;
 
+/// Counters of changes, which files share by a hash: many enough that a busy file seldom makes
+/// another one look changed.
+inline constexpr std::size_t kChangeSlots = std::size_t{1} << 16;
+
 /// A write between its check and its end, in the list of its store.
 struct WriteInFlight {
   WriteInFlight(WriteInFlight*& first, InodeId id) noexcept : list(first), file(id), next(first) {
@@ -113,6 +117,10 @@ struct ChunkStore::State final : BlockSpace::Host, journal::Participant, journal
   journal::Lsn append(journal::RecordKind kind, InodeId file, const BodyParts& body,
                       std::uint64_t data_bytes);
   void mark_removed(InodeId file);
+  void mark_changed(InodeId file) noexcept { ++change_counts[change_slot(file)]; }
+  static std::size_t change_slot(InodeId file) noexcept {
+    return (to_integer(file) * 0x9E3779B97F4A7C15) >> 48;
+  }
   coro::Task<void> release_taken(ExtentIndex::Taken taken, journal::Lsn lsn);
 
   // ---- Space for snapshots.
@@ -227,6 +235,7 @@ struct ChunkStore::State final : BlockSpace::Host, journal::Participant, journal
   std::deque<Pending> pending;  ///< Records that were not committed, in order.
   absl::flat_hash_map<InodeId, journal::Lsn> pending_of;  ///< The last one of each file.
 
+  std::vector<std::uint64_t> change_counts = std::vector<std::uint64_t>(kChangeSlots);
   journal::Lsn last_lsn = 0;
   std::uint64_t unsynced_bytes = 0;
   bool syncing = false;

@@ -14,6 +14,7 @@
 
 #include "tools/mode_change.h"
 #include "tools/print_format.h"
+#include "tools/stage_manifest.h"
 
 namespace benchfs::tools {
 
@@ -219,6 +220,25 @@ struct CopyOptions {
   std::uint32_t stripe_count = 0;  ///< Likewise.
 };
 int copy(const std::string& session, const CopyOptions& options);
+
+struct StageOptions {
+  std::vector<std::string> paths;  ///< Sources, then the directory that they are to be in.
+  StageManifest::Direction direction{};
+  bool resume = false;  ///< Goes on with what the manifest says.
+  bool verify = false;
+  bool newer = false;  ///< Only what is newer than the destination has it.
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;
+  std::string manifest;            ///< Outside; empty: in the destination.
+  std::uint64_t rate = 0;          ///< Bytes a second; 0: no limit.
+  unsigned jobs = 4;               ///< Large files, or batches of small ones, at once.
+  bool verbose = false;
+  bool progress = false;           ///< Also when standard error is no terminal.
+  std::uint64_t chunk_size = 0;    ///< In: as of CopyOptions.
+  std::uint32_t stripe_count = 0;  ///< Likewise.
+  Format format = Format::kText;
+};
+int stage(const std::string& session, const StageOptions& options);
 
 struct SyncOptions {
   std::vector<std::string> paths;  ///< None: all files.

@@ -103,10 +103,11 @@ class Declaration {
   Action& chosen_;
 };
 
-/// Commands that look, that change names and attributes, and that deal with contents.
+/// Commands that look, that change names and attributes, that deal with contents, and that stage.
 void declare_looking(Declaration& declaration);
 void declare_names(Declaration& declaration);
 void declare_attributes(Declaration& declaration);
 void declare_contents(Declaration& declaration);
+void declare_staging(Declaration& declaration);
 
 }  // namespace benchfs::tools

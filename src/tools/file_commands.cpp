@@ -114,6 +114,7 @@ void declare_file_commands(CLI::App& app, std::string& session, Action& chosen) 
   declare_names(declaration);
   declare_attributes(declaration);
   declare_contents(declaration);
+  declare_staging(declaration);
 }
 
 }  // namespace benchfs::tools

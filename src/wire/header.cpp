@@ -53,6 +53,9 @@ constexpr std::array<std::string_view, kOpLast> kNames = {
     "unlock_range",
     "counter",
     "metrics",
+    "stage_range",
+    "stage_in",
+    "stage_out",
 };
 static_assert(!kNames.back().empty(), "every operation has a name");
 

@@ -71,9 +71,13 @@ enum class Op : std::uint16_t {
   kCounter,
   // What a server has done and how long it took.
   kMetrics,
+  // Staging: ranges of one file, and whole files.
+  kStageRange,
+  kStageIn,
+  kStageOut,
 };
 
-inline constexpr std::uint16_t kOpLast = static_cast<std::uint16_t>(Op::kMetrics);
+inline constexpr std::uint16_t kOpLast = static_cast<std::uint16_t>(Op::kStageOut);
 
 constexpr bool is_op(std::uint16_t number) noexcept {
   return number >= 1 && number <= kOpLast;
@@ -109,7 +113,8 @@ constexpr bool is_done_once(Op op) noexcept {
 /// Whether a request of this kind may have a payload. One that has none to take is refused, since
 /// its sender may wait with the reply until the payload has been fetched.
 constexpr bool takes_payload(Op op) noexcept {
-  return op == Op::kWrite || op == Op::kSymlink || op == Op::kJoin;
+  return op == Op::kWrite || op == Op::kSymlink || op == Op::kJoin || op == Op::kStageRange ||
+         op == Op::kStageIn || op == Op::kStageOut;
 }
 
 /// What a request is to the client that sends it, and sends it again when its server or connection

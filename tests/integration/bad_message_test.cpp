@@ -26,6 +26,7 @@
 #include "wire/header.h"
 #include "wire/messages.h"
 #include "wire/metrics.h"
+#include "wire/staging.h"
 
 namespace {
 
@@ -322,6 +323,75 @@ TEST_F(BadMessage, PiecesThatNoClientSendsAreRefused) {
   wire::Decoder decoder(body_);
   decoder& attributes;
   EXPECT_EQ(attributes.size_bytes, 0U) << "a refused write left something";
+}
+
+/// A message whose payload is `body`, encoded.
+template <typename Request, typename Body>
+Packet with_encoded(const Request& request, const Body& body) {
+  Packet out = packet(request, benchfs::kBodyBytesMax);
+  wire::Encoder encoder{Bytes(out.payload)};
+  encoder& body;
+  EXPECT_TRUE(encoder.ok());
+  out.payload.resize(encoder.size());
+  return out;
+}
+
+TEST_F(BadMessage, StagingThatNoClientAsksForIsRefused) {
+  wire::StageRangeRequest range;
+  range.act = wire::StageAct::kCopyOut;
+  range.inode = mine_;
+  range.layout = {.chunk_bytes = 1 << 20, .stripe_count = 1};
+  range.size_bytes = 1 << 20;
+  range.length_bytes = 1 << 20;
+  for (const std::size_t payload : {0U, 4096U, 1U << 20U}) {
+    expect_answer("a path of no or too many bytes", packet(range, payload), Errc::kProtocol);
+  }
+  expect_answer("a relative path", packet(range, 20), Errc::kProtocol);
+  const auto changed = [&](auto change) {
+    wire::StageRangeRequest request = range;
+    change(request);
+    Packet out = packet(request, 20);
+    out.payload[0] = std::byte{'/'};
+    return out;
+  };
+  expect_answer("no such file", changed([](auto&) {}), Errc::kNotFound);
+  expect_answer("no act", changed([](auto& r) { r.act = wire::StageAct{0}; }), Errc::kProtocol);
+  expect_answer("an unknown act", changed([](auto& r) { r.act = wire::StageAct{7}; }),
+                Errc::kProtocol);
+  expect_answer("no chunk", changed([](auto& r) { r.layout.chunk_bytes = 0; }), Errc::kProtocol);
+  expect_answer("no stripes", changed([](auto& r) { r.layout.stripe_count = 0; }), Errc::kProtocol);
+  expect_answer("stripes without end", changed([](auto& r) { r.layout.stripe_count = 70000; }),
+                Errc::kProtocol);
+  expect_answer("chunks without end", changed([](auto& r) { r.layout.chunk_bytes = 1; }),
+                Errc::kProtocol);
+  expect_answer("a size beyond all", changed([](auto& r) { r.size_bytes = UINT64_MAX; }),
+                Errc::kProtocol);
+  expect_answer("a range beyond all", changed([](auto& r) { r.offset_bytes = UINT64_MAX; }),
+                Errc::kProtocol);
+
+  const wire::StageInRequest in;
+  const wire::StageOutRequest out;
+  expect_answer("no files in", packet(in), Errc::kProtocol);
+  expect_answer("no files out", packet(out), Errc::kProtocol);
+  expect_answer("nonsense in", packet(in, 1000), Errc::kProtocol);
+  expect_answer("nonsense out", packet(out, 1000), Errc::kProtocol);
+  expect_answer("an empty list", with_encoded(in, wire::StageInFiles{}), Errc::kProtocol);
+  expect_answer("an empty list", with_encoded(out, wire::StageOutFiles{}), Errc::kProtocol);
+  wire::StageOutFiles many;
+  many.files.resize(wire::kStageFilesMax + 1, {.inode = mine_, .outside = "/tmp/x"});
+  expect_answer("too many files", with_encoded(out, many), Errc::kProtocol);
+  for (const std::string& path :
+       {std::string(), std::string("x"), std::string("/a\0b", 4), std::string(5000, '/')}) {
+    const wire::StageOutFiles files{.files = {{.inode = mine_, .outside = path}}};
+    expect_answer("a path that is none", with_encoded(out, files), Errc::kProtocol);
+    const wire::StageInFiles names{
+        .files = {{.key = {kRootInode, "x"}, .size_bytes = 1, .outside = path}}};
+    expect_answer("a path that is none", with_encoded(in, names), Errc::kProtocol);
+  }
+  const wire::StageInFiles dots{
+      .files = {{.key = {kRootInode, ".."}, .size_bytes = 1, .outside = "/tmp/x"}}};
+  expect_answer("a name that is none", with_encoded(in, dots), Errc::kProtocol);
+  expect_alive("staging");
 }
 
 TEST_F(BadMessage, NamesThatNoFileHasAreRefused) {

@@ -96,6 +96,23 @@ class NamespaceService {
   /// has locked entries here.
   void on_server_lost(ServerId server);
 
+  // Staging (namespace_staging.cpp): a file comes into being under a temporary name, which is placed
+  // on this server, and gets its own, also of this server, when it is whole.
+
+  struct Staged {
+    wire::EntryKey temporary;
+    wire::EntryKey key;
+    wire::SetAttrRequest attributes;  ///< The inode is filled in.
+    std::uint64_t size_bytes = 0;
+    wire::OpenReply opened;
+  };
+  /// Makes the file, open for the asker; what had the temporary name before goes. Sets `opened`.
+  coro::Task<Status> begin_staged(Context context, Staged& staged, wire::OpenRequest how);
+  /// Gives it size, attributes and name. On an error it is gone.
+  coro::Task<Status> finish_staged(Context context, Staged& staged);
+  coro::Task<void> abandon_staged(Context context, Staged& staged);
+  coro::Task<Result<wire::Attributes>> attributes_of(Context context, InodeId inode);
+
   /// Waits for what runs in the background. No handler may be called after it; those that run must
   /// have ended before.
   coro::Task<void> stop();

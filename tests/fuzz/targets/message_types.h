@@ -17,6 +17,7 @@
 #include "wire/membership.h"
 #include "wire/messages.h"
 #include "wire/metrics.h"
+#include "wire/staging.h"
 
 namespace benchfs::fuzz {
 
@@ -34,14 +35,31 @@ using Requests = std::tuple<
     wire::RemoveDataRequest, wire::GetServerRequest, wire::JoinRequest, wire::RenameOutcomeRequest,
     wire::SymlinkRequest, wire::ReadLinkRequest, wire::MovesRequest, wire::TellMovesRequest,
     wire::MoveDirectoryRequest, wire::DirectoryParentRequest, wire::SetParentRequest,
-    wire::LockRangeRequest, wire::UnlockRangeRequest, wire::CounterRequest, wire::MetricsRequest>;
+    wire::LockRangeRequest, wire::UnlockRangeRequest, wire::CounterRequest, wire::MetricsRequest,
+    wire::StageRangeRequest, wire::StageInRequest, wire::StageOutRequest>;
 
-enum class Direction : std::uint8_t { kRequest = 0, kReply = 1 };
+enum class Direction : std::uint8_t { kRequest = 0, kReply = 1, kPayload = 2 };
+
+/// The operations whose requests have an encoded list as their payload.
+template <typename Visit>
+bool visit_payload(std::uint16_t op, Visit visit) {
+  if (op == static_cast<std::uint16_t>(wire::Op::kStageIn)) {
+    visit(wire::StageInFiles{});
+  } else if (op == static_cast<std::uint16_t>(wire::Op::kStageOut)) {
+    visit(wire::StageOutFiles{});
+  } else {
+    return false;
+  }
+  return true;
+}
 
 /// Calls `visit` with a default message of the type that `op` and `direction` name; false if there
 /// is no such operation.
 template <typename Visit>
 bool visit_message(std::uint16_t op, Direction direction, Visit visit) {
+  if (direction == Direction::kPayload) {
+    return visit_payload(op, visit);
+  }
   bool found = false;
   const auto try_one = [&]<typename Request>(Request request) {
     if (static_cast<std::uint16_t>(Request::kOp) == op) {

@@ -364,6 +364,68 @@ BENCHFS_API benchfs_dir* benchfs_opendir(benchfs_mount* mount, const char* path)
 BENCHFS_API int benchfs_readdir(benchfs_dir* dir, benchfs_dirent* out);
 BENCHFS_API int benchfs_closedir(benchfs_dir* dir);
 
+/* ---- Staging ---------------------------------------------------------------------------------------- */
+
+/*
+ * Copies between the session and files outside that are done by the servers: each reads or writes what
+ * it holds straight from or to a path that it sees as the caller does, such as one of a parallel file
+ * system. src/tools/STAGING.md says what is promised; `benchfs stage-in` and `stage-out` are made of these.
+ *
+ * Paths outside are absolute. A server has 120 s for a request, or the time-out if that is longer.
+ * ESTALE: what is copied has changed meanwhile, or a server has started again; begin anew.
+ */
+typedef enum benchfs_stage_direction { BENCHFS_STAGE_IN = 0, BENCHFS_STAGE_OUT = 1 } benchfs_stage_direction;
+
+/* The largest file that benchfs_stage_files takes; larger ones have EFBIG as their error. */
+#define BENCHFS_STAGE_FILE_MAX 1048576
+
+/* One of many files. The strings are borrowed until the call returns. */
+typedef struct benchfs_stage_item {
+  const char* inside;  /* In: where it is to be. Out: not looked at. */
+  uint64_t inode;      /* Out: st_ino of the file, which is not a link. */
+  const char* outside; /* In: a regular file. Out: where it is to be, in a directory that exists. */
+  uint64_t size;       /* As far as it is known; sets how the work is shared out. */
+  /* What has become of it. */
+  int error; /* An errno; 0: it is there, whole, with mode and times. */
+  uint64_t copied_size;
+  uint64_t mtime_ns; /* Of the source, as ctime_ns. */
+  uint64_t ctime_ns;
+  uint64_t sum;
+} benchfs_stage_item;
+
+/*
+ * Copies whole files, those of a server many at a time. Each is written under a temporary name, of
+ * which `run` is a part (two that stage at the same time give different ones), and then renamed: under
+ * its own name there is never a half file. Out: what has no error is durable. In: after
+ * benchfs_stage_sync. `verify`: each copy is read back and compared before it is renamed (EIO).
+ *
+ * Returns 0 if the items have their outcome, or -1 if the arguments make no sense.
+ */
+BENCHFS_API int benchfs_stage_files(benchfs_mount* mount, benchfs_stage_direction direction,
+                                    benchfs_stage_item* items, size_t count, uint64_t run, int verify);
+
+/*
+ * Brings everything that was acknowledged to the servers' drives. `*era` is the same for two calls if no
+ * server has started again between them; else what was staged in between may be gone.
+ */
+BENCHFS_API int benchfs_stage_sync(benchfs_mount* mount, uint64_t* era);
+
+/*
+ * One file, copied in ranges; of any size. `file` is open for reading (out) or is a new file of `size` bytes
+ * open for writing (in), and stays open meanwhile; `outside` is the source, or a file of `size` bytes
+ * that nobody else uses. One thread at a time.
+ */
+typedef struct benchfs_stage benchfs_stage;
+BENCHFS_API benchfs_stage* benchfs_stage_open(benchfs_file* file, benchfs_stage_direction direction,
+                                              const char* outside, uint64_t size);
+/* Returns the bytes that were copied of what begins in the range: holes are not. */
+BENCHFS_API ssize_t benchfs_stage_copy(benchfs_stage* stage, off_t offset, size_t length);
+/* When all is copied: out, it is on the drives outside; and the source is what it was. `*sum` is of the bytes copied. */
+BENCHFS_API int benchfs_stage_finish(benchfs_stage* stage, uint64_t* sum);
+/* Reads what is inside (1) or outside (0) and sums it. */
+BENCHFS_API int benchfs_stage_sum(benchfs_stage* stage, int inside, uint64_t* sum);
+BENCHFS_API void benchfs_stage_close(benchfs_stage* stage);
+
 #ifdef __cplusplus
 }
 #endif
