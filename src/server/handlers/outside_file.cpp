@@ -200,7 +200,7 @@ void remove_outside(const std::string& path) noexcept {
   ::unlink(path.c_str());
 }
 
-Result<std::uint64_t> device_of(const std::string& directory) {
+Result<std::uint64_t> device_number_of(const std::string& directory) {
   struct stat status {};
   if (::stat(directory.c_str(), &status) != 0) {
     return failed("outside.stat");

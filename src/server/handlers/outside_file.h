@@ -76,7 +76,7 @@ Status rename_outside(const std::string& from, const std::string& to);
 void remove_outside(const std::string& path) noexcept;
 Status fsync_directory(const std::string& path);
 /// Which file system it is on.
-Result<std::uint64_t> device_of(const std::string& directory);
+Result<std::uint64_t> device_number_of(const std::string& directory);
 /// Everything of the file system that holds the directory.
 Status sync_file_system(const std::string& directory);
 

@@ -261,7 +261,7 @@ coro::Task<void> StagingService::sync_out(OutFiles& all, bool names) {
         outcomes[directory] = fsync_directory(directory);
         continue;
       }
-      const auto device = device_of(directory);
+      const auto device = device_number_of(directory);
       if (device.has_value() && !synced.insert(*device).second) {
         outcomes[directory] = Status();
         continue;
