@@ -161,6 +161,10 @@ class CommandLine {
                       check_size);
     add_server_option(command, up_, "--spin", "TIME",
                       "How long an idle server spins before it sleeps", check_time);
+    add_server_option(command, up_, "--job-check", "TIME",
+                      "How often Slurm is asked whether the job lives, where no step is around "
+                      "the servers",
+                      check_time);
     add_server_option(command, up_, "--backend", "NAME",
                       "How drives are accessed: auto, uring, posix or memory",
                       check_one_of("auto", "uring", "posix", "memory"));
