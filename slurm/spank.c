@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <slurm/spank.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,7 +88,12 @@ static int take_option(int value, const char* text, int remote) {
   if (remote != 0) {
     return 0; /* It was checked where it was given. */
   }
-  const char* given = text != NULL ? text : "";
+  /* A step of the job gets it again, from the environment, and an option without a value as
+   * "(null)". */
+  if (getenv("SLURM_JOB_ID") != NULL) {
+    return 0;
+  }
+  const char* given = text != NULL && strcmp(text, "(null)") != 0 ? text : "";
   if (strlen(given) >= sizeof(asked)) {
     slurm_error("benchfs: --benchfs: more than %d characters", kTextMax - 1);
     return -1;
