@@ -113,7 +113,7 @@ class UserWay(fixture.ClusterTest):
           'benchfs up --temporary --store /tmp/benchfs-store-$SLURM_JOB_ID --capacity 64M && echo begun\n')
 
     def test_a_script_that_is_killed_with_its_trap_leaves_nothing(self):
-        job = self.cluster.submit(self.UP + "trap 'benchfs down' EXIT; sleep 60 & wait",
+        job = self.cluster.submit(self.UP + "trap 'benchfs down' EXIT; read -t 60 <> <(:)",
                                   options=("--nodes", 2, "--ntasks-per-node", 1))
         job.wait_for("begun")
         self.cluster.on("n1", "pkill", "-KILL", "-f", "slurm_script")
@@ -146,7 +146,9 @@ echo asked from n2
         self.assertEqual(job.output().count("2 of 3 servers answer"), 2, job.output())
         self.cluster.command("boot", "n3")
         # Where nobody has set up a sweep, what a node had on its drive when it crashed stays there.
-        self.cluster.on("n3", "sh", "-c", "rm -r /tmp/benchfs-* /tmp/ompi.*")
+        self.wait_for_state("n3", "idle")
+        self.cluster.on("n3", "rm", "-rf", "/tmp/ompi.n3.20001",
+                        *(f"/tmp/benchfs-{name}{job.number}" for name in ("", "store-")))
 
 
 class LinkDownForShort(FaultTest):
