@@ -26,11 +26,22 @@ configuration=${BENCHFS_SLURM_CONF:-/etc/benchfs/slurm.conf}
 readonly place=$sessions/$job
 readonly session=$place/session
 readonly store=$stores/benchfs-$job
+# Which run of the job on which boot of the node these are of; root's.
+readonly run_file=$sessions/$job.run
 # In the environment of everything that is started for the servers of this job, and of nothing else.
 readonly mark=BENCHFS_SLURM_JOB=$job
 
 say() {
   printf 'benchfs: %s\n' "$*" >&2
+}
+
+# Who makes and who removes directories of jobs on this node does one after the other. For whoever holds it in an open
+# file, until that is closed; as root.
+lock_node() {
+  exec 9> /run/benchfs.lock && flock --timeout $((3 * stop_time_s)) 9
+}
+unlock_node() {
+  exec 9>&-
 }
 
 # as ID GROUP COMMAND...: with the rights of that user, and nothing of the environment.
@@ -74,4 +85,5 @@ clear_node() {
     --session "$place/session" --store "$store" > /dev/null || say "job $1: benchfs down has failed on this node"
   remove_own "$store"
   remove_own "$place"
+  rm -f "$place.run"
 }

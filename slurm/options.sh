@@ -70,9 +70,11 @@ parse() {
         [[ $value =~ ^[1-9][0-9]{0,2}$ ]] || trouble="$word: is not a number from 1 to 999"
         ;;
       stage_in | stage_out)
-        [[ $value =~ ^/[^:]*:/[^:]*$ ]] || trouble="$word: write SRC:DST, two absolute paths without colons, commas and blanks"
-        "$bin/benchfs" "${name/_/-}" --help > /dev/null 2>&1 ||
+        if [[ ! $value =~ ^/[^:]*:/[^:]*$ ]]; then
+          trouble="$word: write SRC:DST, two absolute paths without colons, commas and blanks"
+        elif ! "$bin/benchfs" "${name/_/-}" --help > /dev/null 2>&1; then
           trouble="$word: this benchfs has no command ${name/_/-}; copy in the job's script with benchfs cp"
+        fi
         ;;
       *) trouble="the job asks for '$word'; there is capacity=SIZE, total=SIZE, servers=N, stripe=N, chunk=SIZE, stage_in=SRC:DST, stage_out=SRC:DST" ;;
     esac

@@ -24,7 +24,7 @@ class AdministratorWay(fixture.AdministratorTest):
         self.expect(job, "COMPLETED", 0)
         self.expect_exchange(job, 2 * len(self.cluster.nodes))
         for node in self.cluster.nodes:
-            self.assertIn(f"epilog {node}\n", self.hooks_of(job))
+            self.assertIn(f"epilog {node} 0\n", self.hooks_of(job))
 
     def test_mpirun_and_the_script_itself_have_the_session(self):
         job = self.cluster.submit("mpirun slurm_exchange benchfs:/x && benchfs ls benchfs:/ && ls -ln $BENCHFS_SESSION",

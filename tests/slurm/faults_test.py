@@ -194,7 +194,8 @@ class CrashWithRequeue(FaultTest):
         self.cluster.command("crash", "n2")
         fixture.wait_until("the job is requeued", 60, lambda: job.state() == "PENDING")
         self.cluster.command("boot", "n2")
-        # Slurm lets such a job wait for two minutes.
+        # Slurm lets such a job wait for two minutes; within them the node is told that the first run has ended.
+        fixture.wait_until("epilog of the first run", 40, lambda: "epilog n2 0" in self.hooks_of(job))
         self.cluster.on("head", "scontrol", "update", f"jobid={job.number}", "starttime=now")
         self.expect(job, "COMPLETED", 0, time_max_s=90)
         self.assertRegex(job.output(), r"run 1 goes on from checkpoint [2-5]\n")
@@ -205,4 +206,4 @@ class CrashWithRequeue(FaultTest):
 del FaultTest  # It has no tests of its own, and needs no cluster.
 
 if __name__ == "__main__":
-    fixture.run_side_by_side(__name__)
+    unittest.main(verbosity=2)
