@@ -10,8 +10,9 @@ import unittest
 import fixture
 
 PLUGIN = fixture.BUILD / "slurm/benchfs_spank.so"
+POOL = 'return {{ capacity = "1G", bin = "@BASE@/{}" }}\n'
 LUA = {"burst_buffer.lua": (fixture.SOURCE / "slurm/burst_buffer.lua").read_text().replace(
-    "/etc/benchfs/burst_buffer.conf.lua", "@BASE@/pool.lua")}
+    "/etc/benchfs/burst_buffer.conf.lua", "/etc/slurm/pool.lua"), "pool.lua": POOL.format("opt/bin")}
 STAND_IN = """#!/bin/sh
 case $1 in
   stage-in | stage-out)
@@ -96,14 +97,10 @@ class BurstBuffer(OptionTest):
         (bin_directory / "benchfsd").symlink_to("../opt/bin/benchfsd")
         (bin_directory / "benchfs").write_text(STAND_IN.replace("@BASE@", str(cls.cluster.base)))
         (bin_directory / "benchfs").chmod(0o755)
-        cls.set_pool("opt/bin")
-        fixture.wait_until("the pool of 1 GiB", 40, lambda: "TotalSpace=1GiB" in cls.cluster.on(
-            "head", "sh", "-c", "scontrol reconfigure; sleep 0.2; scontrol show burstbuffer"))
-
     @classmethod
     def set_pool(cls, bin_directory):
-        (cls.cluster.base / "pool.lua").write_text(
-            f'return {{ capacity = "1G", bin = "{cls.cluster.base}/{bin_directory}" }}\n')
+        (cls.cluster.base / "etc/slurm/pool.lua").write_text(
+            POOL.format(bin_directory).replace("@BASE@", str(cls.cluster.base)))
 
     def ask(self, line, script=SHOW):
         return {"script": f"#BB_LUA {line}\n{script}"}
@@ -156,10 +153,9 @@ class BurstBuffer(OptionTest):
             self.assertEqual((home / "output").read_text(), "from outside\n")
             self.assertEqual((home / "staged").read_text(), f"stage-in {home}/input benchfs:/input n1\n"
                              f"stage-out benchfs:/output {home}/output n1\n")
-            job = self.submitted(**self.ask(f"pool=benchfs capacity=64M stage_in={home}/missing:/x", "echo begun"))
+            job = self.submitted(**self.ask(f"pool=benchfs capacity=64M stage_in={home}/missing:/x", "sleep 60"))
             self.expect(job, "CANCELLED")
             self.assertRegex(job.output(), "no burst buffer for job .* has failed: (.|\n)*missing")
-            self.assertNotIn("begun", job.output())
             job = self.submitted(**self.ask(f"pool=benchfs capacity=64M stage_out=/none:{home}/none", "true"))
             self.expect(job, "COMPLETED", 0)
             self.assertIn(f"benchfs: stage_out=/none:{home}/none has failed with status 1", job.output())
