@@ -71,7 +71,7 @@ remove_own() {
 # clear_node JOB: ends what is left of a job's servers on this node, and removes all that they and the prolog have made,
 # whatever of that there is. Within twice stop_time_s. The job is over, and so is its data: nothing is ended in order.
 clear_node() {
-  local place=$sessions/$1 store=$stores/benchfs-$1 directory owner= group=
+  local place=$sessions/$1 store=$stores/benchfs-$1 directory owner group
   for directory in "$place" "$store"; do
     [[ -d $directory && ! -L $directory ]] || continue
     read -r owner group < <(stat -c '%u %g' "$directory")
@@ -83,10 +83,6 @@ clear_node() {
   # Shared memory, and what else servers that were killed leave outside of the two directories.
   [[ ! -d $place/session ]] || as "$owner" "$group" timeout -k 2 "$stop_time_s" "$bin/benchfs" down --here \
     --session "$place/session" --store "$store" > /dev/null || say "job $1: benchfs down has failed on this node"
-  # Slurm's plugin for PMIx forgets its own when it kills a step, and then refuses a step of the same number when the job
-  # runs again here.
-  [[ -z ${owner-} ]] || as "$owner" "$group" find /tmp -xdev -maxdepth 1 -type d -name "spmix_appdir_${owner}_$1.*" \
-    -user "$owner" -exec rm -rf {} +
   remove_own "$store"
   remove_own "$place"
   rm -f "$place.run"
