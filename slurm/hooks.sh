@@ -71,8 +71,8 @@ remove_own() {
 # clear_node JOB: ends what is left of a job's servers on this node, and removes all that they and the prolog have made,
 # whatever of that there is. Within twice stop_time_s. The job is over, and so is its data: nothing is ended in order.
 clear_node() {
-  local place=$sessions/$1 store=$stores/benchfs-$1 directory owner group
-  for directory in "$place" "$store"; do
+  local its_place=$sessions/$1 its_store=$stores/benchfs-$1 directory owner group
+  for directory in "$its_place" "$its_store"; do
     [[ -d $directory && ! -L $directory ]] || continue
     read -r owner group < <(stat -c '%u %g' "$directory")
     # The mark first, so that nothing more is started.
@@ -81,9 +81,9 @@ clear_node() {
     break
   done
   # Shared memory, and what else servers that were killed leave outside of the two directories.
-  [[ ! -d $place/session ]] || as "$owner" "$group" timeout -k 2 "$stop_time_s" "$bin/benchfs" down --here \
-    --session "$place/session" --store "$store" > /dev/null || say "job $1: benchfs down has failed on this node"
-  remove_own "$store"
-  remove_own "$place"
-  rm -f "$place.run"
+  [[ ! -d $its_place/session ]] || as "$owner" "$group" timeout -k 2 "$stop_time_s" "$bin/benchfs" down --here \
+    --session "$its_place/session" --store "$its_store" > /dev/null || say "job $1: benchfs down has failed on this node"
+  remove_own "$its_store"
+  remove_own "$its_place"
+  rm -f "$its_place.run"
 }
