@@ -25,7 +25,7 @@ configuration=${BENCHFS_SLURM_CONF:-/etc/benchfs/slurm.conf}
 # Of a job, on this node. Both belong to the job's user.
 readonly place=$sessions/$job
 readonly session=$place/session
-readonly store=$stores/benchfs-$job
+readonly store=$stores/benchfs-slurm-$job
 # Which run of the job on which boot of the node these are of; root's.
 readonly run_file=$sessions/$job.run
 # In the environment of everything that is started for the servers of this job, and of nothing else.
@@ -71,7 +71,7 @@ remove_own() {
 # clear_node JOB: ends what is left of a job's servers on this node, and removes all that they and the prolog have made,
 # whatever of that there is. Within twice stop_time_s. The job is over, and so is its data: nothing is ended in order.
 clear_node() {
-  local its_place=$sessions/$1 its_store=$stores/benchfs-$1 directory owner group
+  local its_place=$sessions/$1 its_store=$stores/benchfs-slurm-$1 directory owner group
   for directory in "$its_place" "$its_store"; do
     [[ -d $directory && ! -L $directory ]] || continue
     read -r owner group < <(stat -c '%u %g' "$directory")

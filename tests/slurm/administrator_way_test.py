@@ -43,7 +43,7 @@ class AdministratorWay(fixture.AdministratorTest):
         self.configure(stores="/tmp/missing")
         job = self.submit("slurm_exchange", "benchfs:/x")
         self.expect(job, "CANCELLED")
-        self.assertRegex(job.output(), r"no burst buffer for job \d+: (.|\n)*/tmp/missing/benchfs-\d+")
+        self.assertRegex(job.output(), r"no burst buffer for job \d+: (.|\n)*/tmp/missing/benchfs-slurm-\d+")
 
     def test_a_store_missing_on_one_node_is_told_as_well(self):
         self.configure(stores="/tmp/drive")
@@ -51,7 +51,7 @@ class AdministratorWay(fixture.AdministratorTest):
         try:
             job = self.submit("slurm_exchange", "benchfs:/x")
             self.expect(job, "CANCELLED")
-            self.assertRegex(job.output(), r"no burst buffer for job \d+: (.|\n)*/tmp/drive/benchfs-\d+")
+            self.assertRegex(job.output(), r"no burst buffer for job \d+: (.|\n)*/tmp/drive/benchfs-slurm-\d+")
         finally:
             self.cluster.on("n1", "rmdir", "/tmp/drive")
 
