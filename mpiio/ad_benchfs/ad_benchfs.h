@@ -119,6 +119,9 @@ int ADIOI_BENCHFS_Guard_begin(benchfs_mpiio_guard* guard, ADIO_File fd,
  */
 int ADIOI_BENCHFS_Settle(ADIO_File fd, int error_code);
 
+/* Collective: what all ranks return, each its own error or else that of another rank. */
+int ADIOI_BENCHFS_Agree(ADIO_File fd, int error_code);
+
 /* Whether an earlier transfer of the collective call that is going on has failed on this rank. */
 int ADIOI_BENCHFS_Is_spoilt(ADIO_File fd);
 
@@ -175,6 +178,16 @@ void ADIOI_BENCHFS_Ordered_shared_fp(ADIO_File fd, ADIO_Offset incr, ADIO_Offset
                                      int* error_code);
 void ADIOI_BENCHFS_Set_view(ADIO_File fd, ADIO_Offset disp, MPI_Datatype etype,
                             MPI_Datatype filetype, MPI_Info info, int* error_code);
+
+/* ---- What the component calls instead of functions of ROMIO
+ * ------------------------------------------------------------------- */
+
+/* ad_benchfs_shared.c. MPI_File_seek_shared: collective, all ranks return the same. */
+int ADIOI_BENCHFS_Seek_shared(ADIO_File fd, ADIO_Offset offset, int whence);
+
+/* ad_benchfs_fcntl.c. Before ROMIO counts from the end of the file, for it does not look whether
+ * that is known. */
+int ADIOI_BENCHFS_Check_size(ADIO_File fd);
 
 /* ---- What ROMIO calls
  * ------------------------------------------------------------------------------ */

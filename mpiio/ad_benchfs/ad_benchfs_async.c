@@ -204,8 +204,15 @@ static void move_pointer(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
   fd->fp_sys_posn = -1;
 }
 
-/* Contiguous in file and memory, and under a lock: over when this returns. In atomic mode ROMIO
- * asks for a blocking transfer itself. */
+/* Whether a transfer has to be over when its call returns. What needs a lock: held while the
+ * program computes, it would keep others waiting for that. In a view of external32: the buffer of a
+ * collective call is one of ROMIO's with the converted data, which ROMIO frees then. */
+static int must_be_done_at_once(ADIO_File fd, benchfs_mpiio_direction direction) {
+  return fd->is_external32 || ADIOI_BENCHFS_Needs_guard(fd, direction);
+}
+
+/* Contiguous in file and memory: over when this returns. In atomic mode ROMIO asks for a blocking
+ * transfer itself. */
 static void begin_at_once(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_Request* request,
                           int* error_code) {
   ADIO_Status status;
@@ -229,7 +236,7 @@ static void begin_contiguous(ADIO_File fd, const ADIOI_BENCHFS_Access* access,
   const int is_individual = access->file_ptr_type == ADIO_INDIVIDUAL;
   const ADIO_Offset length = ADIOI_BENCHFS_Size_of(access->count, access->datatype);
   const ADIO_Offset offset = is_individual ? fd->fp_ind : access->offset;
-  if (ADIOI_BENCHFS_Needs_guard(fd, access->direction)) {
+  if (must_be_done_at_once(fd, access->direction)) {
     begin_at_once(fd, access, request, error_code);
     return;
   }
@@ -262,9 +269,7 @@ static void begin_strided(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO
   ADIOI_BENCHFS_Walk_start(&walk, fd, access);
   const int has_memory = benchfs_mpiio_pieces_fill(&pieces, &walk, wanted, kPieceCountMax) == 0;
   ADIOI_BENCHFS_Walk_end(access);
-  /* What needs a lock is done at once too: held while the program computes, it would keep others
-   * waiting for that. */
-  if (has_memory && pieces.length == wanted && !ADIOI_BENCHFS_Needs_guard(fd, access->direction)) {
+  if (has_memory && pieces.length == wanted && !must_be_done_at_once(fd, access->direction)) {
     begin(fd, access->direction, &pieces, request, error_code);
     if (*error_code == MPI_SUCCESS) {
       move_pointer(fd, access, &walk.file);

@@ -27,6 +27,12 @@ int ADIOI_BENCHFS_Is_spoilt(ADIO_File fd) {
   return file->in_collective && file->collective_error != MPI_SUCCESS;
 }
 
+int ADIOI_BENCHFS_Agree(ADIO_File fd, int error_code) {
+  int worst = MPI_SUCCESS;
+  MPI_Allreduce(&error_code, &worst, 1, MPI_INT, MPI_MAX, fd->comm);
+  return error_code != MPI_SUCCESS ? error_code : worst;
+}
+
 static ADIO_Offset span_of(const ADIOI_BENCHFS_Access* access) {
   MPI_Count lower_bound = 0;
   MPI_Count extent = 0;
@@ -201,10 +207,8 @@ static void transfer(ADIO_File fd, const ADIOI_BENCHFS_Access* access, ADIO_Stat
       break;
   }
   file->in_collective = 0;
-  const int mine = *error_code != MPI_SUCCESS ? *error_code : file->collective_error;
-  int worst = MPI_SUCCESS;
-  MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MAX, fd->comm);
-  *error_code = mine != MPI_SUCCESS ? mine : worst;
+  *error_code =
+      ADIOI_BENCHFS_Agree(fd, *error_code != MPI_SUCCESS ? *error_code : file->collective_error);
 }
 
 void ADIOI_BENCHFS_ReadStridedColl(ADIO_File fd, void* buf, int count, MPI_Datatype datatype,

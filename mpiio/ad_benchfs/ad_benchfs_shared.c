@@ -6,6 +6,7 @@
  * mpich/register_driver.py.
  */
 #include <errno.h>
+#include <stdint.h>
 
 #include "ad_benchfs.h"
 
@@ -43,6 +44,50 @@ void ADIOI_BENCHFS_Set_shared_fp(ADIO_File fd, ADIO_Offset offset, int* error_co
     *error_code = ADIOI_BENCHFS_Failed(fd, "ADIOI_BENCHFS_Set_shared_fp", errno);
   }
   file->has_moved_shared |= offset != 0;
+}
+
+/* The seek, on one rank. */
+static int seek_here(ADIO_File fd, ADIO_Offset offset, int whence) {
+  static const char kName[] = "ADIOI_BENCHFS_Seek_shared";
+  ADIO_Offset base = 0;
+  int error_code = MPI_SUCCESS;
+  if (whence == MPI_SEEK_CUR) {
+    ADIOI_BENCHFS_Get_shared_fp(fd, 0, &base, &error_code);
+  } else if (whence == MPI_SEEK_END) {
+    error_code = ADIOI_BENCHFS_Check_size(fd);
+    if (error_code == MPI_SUCCESS) {
+      ADIOI_Get_eof_offset(fd, &base);
+    }
+  } else if (whence != MPI_SEEK_SET) {
+    return ADIOI_BENCHFS_Error_code(kName, fd->filename, MPI_ERR_ARG);
+  }
+  if (error_code != MPI_SUCCESS) {
+    return error_code;
+  }
+  if (offset > INT64_MAX - base || offset < -base) {
+    return ADIOI_BENCHFS_Error_code(kName, fd->filename, MPI_ERR_ARG);
+  }
+  ADIOI_BENCHFS_Set_shared_fp(fd, base + offset, &error_code);
+  return error_code;
+}
+
+/*
+ * In place of ROMIO's, where rank 0 leaves with its error before a barrier in which all others then
+ * wait for ever, and which they leave with success. Ranks that do not ask for the same are told so.
+ */
+int ADIOI_BENCHFS_Seek_shared(ADIO_File fd, ADIO_Offset offset, int whence) {
+  ADIO_Offset first[2] = {offset, whence};
+  MPI_Bcast(first, 2, ADIO_OFFSET, 0, fd->comm);
+  int error_code = MPI_SUCCESS;
+  if (first[0] != offset || first[1] != whence) {
+    error_code =
+        ADIOI_BENCHFS_Error_code("ADIOI_BENCHFS_Seek_shared", fd->filename, MPI_ERR_NOT_SAME);
+  }
+  error_code = ADIOI_BENCHFS_Agree(fd, error_code);
+  if (error_code == MPI_SUCCESS && ADIOI_BENCHFS_File_of(fd)->is_opener) {
+    error_code = seek_here(fd, offset, whence);
+  }
+  return ADIOI_BENCHFS_Agree(fd, error_code);
 }
 
 /* There is no hidden file; ROMIO frees what it takes for its name. */

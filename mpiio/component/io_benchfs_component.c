@@ -1,8 +1,8 @@
 /*
  * The Open MPI component "io/benchfs": takes the files that are ours, with a private copy of ROMIO
  * below it, and leaves all others to the components of Open MPI. Its module functions are those of
- * Open MPI's own ROMIO component, compiled unchanged; only open and close are wrapped, and what
- * ROMIO would answer with success in MPI_MODE_SEQUENTIAL.
+ * Open MPI's own ROMIO component, compiled unchanged; open and close are wrapped, what ROMIO would
+ * answer with success in MPI_MODE_SEQUENTIAL, and where it forgets ranks that have no error.
  */
 #include <adio.h>
 #include <io_romio321.h>
@@ -230,6 +230,40 @@ static int get_byte_offset(ompi_file_t* file, MPI_Offset offset, MPI_Offset* pos
              : mca_io_romio321_module.io_module_file_get_byte_offset(file, offset, position);
 }
 
+static ADIO_File romio_file(ompi_file_t* file) {
+  return MPIO_File_resolve(((mca_io_romio321_data_t*)file->f_io_selected_data)->romio_fh);
+}
+
+static int seek(ompi_file_t* file, MPI_Offset offset, int whence) {
+  int outcome = OMPI_SUCCESS;
+  if (whence == MPI_SEEK_END) {
+    OPAL_THREAD_LOCK(&mca_io_romio321_mutex);
+    outcome = ADIOI_BENCHFS_Check_size(romio_file(file));
+    OPAL_THREAD_UNLOCK(&mca_io_romio321_mutex);
+  }
+  return outcome == OMPI_SUCCESS ? mca_io_romio321_module.io_module_file_seek(file, offset, whence)
+                                 : outcome;
+}
+
+static int seek_shared(ompi_file_t* file, MPI_Offset offset, int whence) {
+  if ((file->f_amode & MPI_MODE_SEQUENTIAL) != 0) {
+    return MPI_ERR_UNSUPPORTED_OPERATION;
+  }
+  OPAL_THREAD_LOCK(&mca_io_romio321_mutex);
+  const int outcome = ADIOI_BENCHFS_Seek_shared(romio_file(file), offset, whence);
+  OPAL_THREAD_UNLOCK(&mca_io_romio321_mutex);
+  return outcome;
+}
+
+/* ROMIO tells rank 0 alone what has become of it, and all others that it succeeded. */
+static int preallocate(ompi_file_t* file, MPI_Offset size) {
+  const int mine = mca_io_romio321_module.io_module_file_preallocate(file, size);
+  OPAL_THREAD_LOCK(&mca_io_romio321_mutex);
+  const int outcome = ADIOI_BENCHFS_Agree(romio_file(file), mine);
+  OPAL_THREAD_UNLOCK(&mca_io_romio321_mutex);
+  return outcome;
+}
+
 static const struct mca_io_base_module_2_0_0_t* file_query(struct ompi_file_t* file,
                                                            struct mca_io_base_file_t** private_data,
                                                            int* chosen_priority) {
@@ -243,6 +277,9 @@ static const struct mca_io_base_module_2_0_0_t* file_query(struct ompi_file_t* f
   module = mca_io_romio321_module;
   module.io_module_file_open = file_open;
   module.io_module_file_close = file_close;
+  module.io_module_file_preallocate = preallocate;
+  module.io_module_file_seek = seek;
+  module.io_module_file_seek_shared = seek_shared;
   module.io_module_file_get_position = get_position;
   module.io_module_file_get_byte_offset = get_byte_offset;
   *private_data = (struct mca_io_base_file_t*)data;

@@ -23,29 +23,68 @@ Listing::Listing(Servers& servers, InodeId directory) : servers_(servers), direc
 }
 
 /// Asks the home of an entry's inode for its attributes, which the entry's server does not have.
-coro::Task<void> Listing::complete(Page& page, std::size_t index) {
-  wire::DirectoryEntry& entry = page.reply.entries[index];
-  const InodeId inode = entry.entry.attributes.inode;
-  const ServerId home = home_of(inode);
-  Context own;
+coro::Task<Status> Listing::complete_at_home(Context& context, wire::FoundEntry& entry) {
+  const wire::GetAttrRequest request{.inode = entry.attributes.inode};
+  const ServerId home = home_of(request.inode);
   if (to_integer(home) >= servers_.count()) {
-    page.status = fail(Errc::kProtocol, "client.list");
-    page.context.server = page.cursor.server;
-    co_return;
+    co_return fail(Errc::kProtocol, "client.list");
   }
   auto& slots = servers_.slots(home).requests;
   auto acquiring = slots.acquire(1);
   co_await acquiring;
-  wire::GetAttrRequest request{.inode = inode};
-  auto calling = servers_.call(own, home, request);
+  auto calling = servers_.call(context, home, request);
   const auto answer = co_await calling;
   slots.release(1);
-  if (answer.has_value()) {
-    entry.entry.attributes = answer->reply;
-  } else if (answer.error().code == Errc::kStale) {
-    page.gone[index] = true;
-  } else if (page.status.has_value()) {
-    page.status = fail(answer.error());
+  if (!answer.has_value()) {
+    co_return fail(answer.error());
+  }
+  entry.attributes = answer->reply;
+  co_return Status();
+}
+
+/// The same until it is done: an inode that is no more by then may have been replaced by a rename,
+/// and the name has been there all the time.
+coro::Task<void> Listing::complete(Page& page, std::size_t index) {
+  wire::DirectoryEntry& entry = page.reply.entries[index];
+  const std::uint64_t until_ns = servers_.now_ns() + servers_.timeout_ns();
+  Context own;
+  own.server = page.cursor.server;
+  Status status;
+  while (!entry.entry.local) {
+    auto completing = complete_at_home(own, entry.entry);
+    status = co_await completing;
+    if (status.has_value() || status.error().code != Errc::kStale ||
+        servers_.now_ns() >= until_ns) {
+      break;
+    }
+    auto& slots = servers_.slots(page.cursor.server).requests;
+    auto acquiring = slots.acquire(1);
+    co_await acquiring;
+    wire::LookupRequest request{.key = {.parent = directory_, .name = entry.name}};
+    auto calling = servers_.call(own, page.cursor.server, std::move(request));
+    const auto answer = co_await calling;
+    slots.release(1);
+    if (!answer.has_value()) {
+      status = fail(answer.error());
+      page.gone[index] =
+          answer.error().code == Errc::kNotFound || answer.error().code == Errc::kStale;
+      break;
+    }
+    if (answer->reply.attributes.inode == entry.entry.attributes.inode) {
+      page.gone[index] = true;  // It is being unlinked, and the name goes last.
+      break;
+    }
+    entry.entry = answer->reply;
+    status = Status();
+  }
+  if (page.gone[index]) {
+    co_return;
+  }
+  if (!status.has_value() && status.error().code == Errc::kStale) {
+    status = fail(Errc::kTimedOut, "client.list.replaced");  // Again and again.
+  }
+  if (!status.has_value() && page.status.has_value()) {
+    page.status = status;
     page.context = own;
   }
 }

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -23,8 +24,21 @@ inline constexpr std::size_t kListedServersMax = 16;
 
 class Listing {
  public:
+  /// A server that has more to tell, and from where on.
+  struct Cursor {
+    ServerId server{};
+    std::uint64_t cookie = 0;
+  };
+  /// Where a listing stands.
+  using Mark = std::vector<Cursor>;
+
   /// Borrows `servers`.
   Listing(Servers& servers, InodeId directory);
+
+  /// Where the next fill() goes on.
+  const Mark& mark() const noexcept { return open_; }
+  /// Goes on there. Names that have neither come nor gone meanwhile are listed as they were.
+  void go_to(Mark mark) { open_ = std::move(mark); }
 
   /// Replaces entries() by the next ones, with whole attributes. None: the end, all servers have
   /// told all they have. An error stays: what it kept from being listed would be missing at the
@@ -35,18 +49,15 @@ class Listing {
 
  private:
   struct Page;
-  struct Cursor {
-    ServerId server{};
-    std::uint64_t cookie = 0;
-  };
 
   coro::Task<void> ask(Page& page);
+  coro::Task<Status> complete_at_home(Context& context, wire::FoundEntry& entry);
   coro::Task<void> complete(Page& page, std::size_t index);
   coro::Task<Status> ask_all(Context& context, std::vector<Page>& pages);
 
   Servers& servers_;
   const InodeId directory_;
-  std::vector<Cursor> open_;  ///< Servers that have more; the next to ask at the back.
+  Mark open_;  ///< Servers that have more; the next to ask at the back.
   std::vector<wire::DirectoryEntry> entries_;
   Status failure_;
 };

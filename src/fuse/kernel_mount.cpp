@@ -57,7 +57,12 @@ void agree(void* user_data, fuse_conn_info* connection) {
   connection->want &=
       ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
   connection->max_write = kTransferBytesMax;
-  static_cast<FileSystem*>(user_data)->tell_ready();
+  const auto& file_system = *static_cast<FileSystem*>(user_data);
+  if (file_system.cache_seconds() <= 0) {
+    // What a listing tells about its names is of use to a kernel that keeps it.
+    connection->want &= ~static_cast<unsigned>(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+  }
+  file_system.tell_ready();
 }
 
 }  // namespace

@@ -108,9 +108,13 @@ class Namespace {
   /// Begins the `incarnation`-th run on these tables: ids of opens and truncates are different from
   /// those of every other. Tells the root, if no row did. Before the first open.
   void begin_run(std::uint64_t incarnation);
-  /// Gives out no id that an earlier run may have given out without a trace: `count` ids at the most.
-  /// Before begin_run().
-  void skip_ids(std::uint64_t count) noexcept { next_inode_ += count; }
+  /// Gives out no id that an earlier run may have given out without a trace: `count` ids at the
+  /// most. Before begin_run(). Told: it has to be on the drive before an id is given out, or
+  /// another run that leaves no trace, and skips as many, gives out those of this one.
+  void skip_ids(std::uint64_t count) {
+    next_inode_ += count;
+    tell(NextInodeRow{.next = next_inode_});
+  }
   /// Whether the inode, which is of this home, was created before begin_run().
   bool is_of_earlier_run(InodeId inode) const noexcept {
     return inode < make_inode_id(self_, run_begin_);

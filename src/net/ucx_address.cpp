@@ -6,6 +6,8 @@
 
 #include <openssl/sha.h>
 
+#include "net/process.h"
+
 namespace benchfs::net {
 namespace {
 
@@ -15,7 +17,8 @@ constexpr std::size_t kChecksumBytes = 8;
 constexpr std::size_t kWrapBytes = kMagic.size() + 4 + kChecksumBytes;
 
 std::array<std::byte, kChecksumBytes> checksum(ConstBytes address) noexcept {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+  keep_libcrypto();
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(address.data()), address.size(), digest.data());
   std::array<std::byte, kChecksumBytes> sum;
   std::memcpy(sum.data(), digest.data(), sum.size());

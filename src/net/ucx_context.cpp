@@ -7,6 +7,7 @@
 #include <ucp/api/ucp.h>
 
 #include "base/log.h"
+#include "net/process.h"
 #include "net/ucs_map.h"
 
 namespace benchfs::net {
@@ -27,6 +28,9 @@ constexpr Setting kSettings[] = {
     // A setting of shared memory is "invalid" to UCX, with a warning, where UCX_TLS has none.
     {"UCX_LOG_LEVEL", "LOG_LEVEL", "error"},
 };
+
+/// UCX 1.13 aborts the process if it cannot have the descriptors that it starts with: a dozen.
+constexpr std::size_t kDescriptorsToStart = 24;
 
 const char* environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -55,6 +59,11 @@ Status apply_settings(ucp_config_t* config, std::span<const Setting> settings) {
 }  // namespace
 
 Result<std::unique_ptr<UcxContext>> UcxContext::create() {
+  const Status room = check_descriptors(kDescriptorsToStart);
+  if (!room.has_value()) {
+    log_error("UCX cannot start: it needs {} more open files (ulimit -n)", kDescriptorsToStart);
+    return fail(room.error());
+  }
   ucp_config_t* config = nullptr;
   ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);
   if (status != UCS_OK) {

@@ -18,8 +18,8 @@ namespace benchfs::net {
 
 class UcxContext {
  public:
-  /// Logs and returns kUnsupported, kIo or kOutOfMemory if UCX cannot be set up as the environment
-  /// (UCX_TLS, UCX_NET_DEVICES, ...) asks.
+  /// Logs and returns kUnsupported, kIo, kOutOfMemory or kTooManyFiles if UCX cannot be set up as
+  /// the environment (UCX_TLS, UCX_NET_DEVICES, ...) asks.
   static Result<std::unique_ptr<UcxContext>> create();
   ~UcxContext();
   UcxContext(const UcxContext&) = delete;

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "net/process.h"
 #include "net/ucx_address.h"
 
 namespace benchfs::net {
@@ -21,6 +22,9 @@ constexpr std::size_t kHalfOpenMax = 256;
 /// Peers that are being told that they get no connection; more of them hear nothing.
 constexpr std::size_t kRefusedMax = 64;
 constexpr std::uint64_t kHandshakeTimeoutNs = 5 * kNsPerSec;
+
+/// With fewer that are free a connection may fail for want of one.
+constexpr std::size_t kDescriptorsToConnect = 2;
 
 /// How long close() waits, beyond its deadline, for notices that are still on their way.
 constexpr std::uint64_t kNoticeTimeoutNs = kNsPerSec;
@@ -47,6 +51,15 @@ std::uint64_t connection_id_of(ConstBytes header) noexcept {
     id |= std::to_integer<std::uint64_t>(header[i]) << (8 * i);
   }
   return id;
+}
+
+/// The error of a connection that could not be made. For want of a descriptor UCX says of the peer
+/// that it is gone.
+Error cause_of(Error error) noexcept {
+  if (error.code == Errc::kPeerLost && !check_descriptors(kDescriptorsToConnect).has_value()) {
+    return Error{.code = Errc::kTooManyFiles, .where = "net.connect.descriptors"};
+  }
+  return error;
 }
 
 }  // namespace
@@ -405,11 +418,11 @@ coro::Task<Result<std::shared_ptr<Connection>>> UcxTransport::connect(
       connection->initiate(*target, expected, std::move(initiator), hello, opened, deadline_ns);
   if (!started.has_value()) {
     connections_.erase(id);
-    co_return fail(started.error());
+    co_return fail(cause_of(started.error()));
   }
   const Status status = co_await opened;
   if (!status.has_value()) {
-    co_return fail(status.error());
+    co_return fail(cause_of(status.error()));
   }
   co_return std::shared_ptr<Connection>(std::move(connection));
 }

@@ -83,9 +83,24 @@ bool Copier::failed(const char* doing, const Location& what) {
   return false;
 }
 
+bool Copier::is_first_for(const Location& from, const Location& to) {
+  const bool several = options_.paths.size() > (options_.into.empty() ? 2U : 1U);
+  if (!several || targets_.insert(to.path).second) {
+    return true;
+  }
+  if (!options_.no_clobber) {
+    complain("will not overwrite just-created {} with {}", to.shown(), from.shown());
+    fine_ = false;
+  }
+  return false;
+}
+
 void Copier::copy(const Location& from, const Location& to, const struct stat& status) {
   if (S_ISDIR(status.st_mode)) {
     copy_tree(from, to, status);
+    return;
+  }
+  if (!is_first_for(from, to)) {
     return;
   }
   progress_.expect(size_of(status));
@@ -379,7 +394,8 @@ void Copier::copy_link(const Location& from, const Location& to, const struct st
     return;
   }
   struct stat there {};
-  if (options_.no_clobber && to.tree->link_status(to.path, there) == 0) {
+  if (!is_first_for(from, to) ||
+      (options_.no_clobber && to.tree->link_status(to.path, there) == 0)) {
     return;
   }
   if (!to.tree->make_link(to.path, target, status) ||

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,6 +56,9 @@ class Copier {
   };
 
   bool failed(const char* doing, const Location& what);
+  /// Whether nothing else of this command is copied to that place. Otherwise it complains: two
+  /// sources of the same name would leave whichever is done last.
+  bool is_first_for(const Location& from, const Location& to);
   void copy_tree(const Location& from, const Location& to, const struct stat& status);
   void copy_below(const Location& from, const Location& to);
   void copy_link(const Location& from, const Location& to, const struct stat& status);
@@ -75,6 +79,7 @@ class Copier {
   const CopyOptions& options_;
   Progress progress_;
   std::atomic<bool> fine_{true};
+  std::set<std::string> targets_;       ///< Files and links of several sources, in the one place.
   std::vector<Directory> directories_;  ///< Those made, outer ones first.
   std::mutex mutex_;
   std::vector<std::unique_ptr<Pipeline>> idle_;

@@ -1,6 +1,8 @@
 // mkdir, mv, ln, readlink.
 
 #include <cerrno>
+#include <set>
+#include <string>
 
 #include <sys/stat.h>
 
@@ -178,9 +180,18 @@ int move(const std::string& session, const MoveOptions& options) {
     return kExitFailure;
   }
   bool fine = true;
+  std::set<std::string> made;
   for (const std::string& source : destination.sources) {
     const std::string from = benchfs_path(source);
-    fine = move_one(mount.get(), options, from, destination.of(from)) && fine;
+    const std::string to = destination.of(from);
+    if (made.count(to) != 0 && !options.no_clobber) {
+      complain("will not overwrite just-created {} with {}", in_quotes(to), in_quotes(from));
+      fine = false;
+    } else if (move_one(mount.get(), options, from, to)) {
+      made.insert(to);
+    } else {
+      fine = false;
+    }
   }
   return exit_status_of(fine);
 }

@@ -126,34 +126,5 @@ TEST_F(FuseLocks, OfFlockAreApartFromThoseOfFcntl) {
   EXPECT_EQ(::flock(b, LOCK_EX), 0);
 }
 
-TEST_F(FuseLocks, CarrySqliteFromTwoMounts) {
-  const std::string script =
-      "import sqlite3, sys\n"
-      "db = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)\n"
-      "db.execute('create table if not exists t (n integer)')\n"
-      "for i in range(25):\n"
-      "  db.execute('begin immediate')\n"
-      "  n = db.execute('select coalesce(max(n), 0) from t').fetchone()[0]\n"
-      "  db.execute('insert into t values (?)', (n + 1,))\n"
-      "  db.execute('commit')\n";
-  CommandResult results[2];
-  std::thread other([&] {
-    results[1] = run_command({"python3", "-c", script, world.at("b", "/db")});
-  });
-  results[0] = run_command({"python3", "-c", script, world.at("a", "/db")});
-  other.join();
-  for (const CommandResult& result : results) {
-    EXPECT_EQ(result.exit_status, 0) << result.err;
-  }
-  const auto sum = run_command(
-      {"python3", "-c",
-       "import sqlite3, sys\n"
-       "db = sqlite3.connect(sys.argv[1])\n"
-       "print(db.execute('select count(*), max(n), count(distinct n) from t').fetchone(),"
-       " db.execute('pragma integrity_check').fetchone()[0])\n",
-       world.at("a", "/db")});
-  EXPECT_EQ(sum.out, "(50, 50, 50) ok\n");
-}
-
 }  // namespace
 }  // namespace benchfs::test

@@ -114,6 +114,13 @@ void with_power_cuts_and_fsyncs(Plan& plan) {
   with_power_cuts(plan);
   plan.workers_per_client = 3;
 }
+/// Nobody else's fsync helps.
+void with_power_cuts_and_names(Plan& plan) {
+  with_power_cuts(plan);
+  plan.do_files = plan.do_logs = false;
+  plan.do_names = true;
+  plan.power_cut_ns = 500 * kNsPerMs;
+}
 void with_client_kills(Plan& plan) {
   calm(plan);
   plan.client_kill_ns = kNsPerSec;
@@ -180,6 +187,8 @@ constexpr auto kMutations = std::to_array<Mutation>({
      use_ledger<ForgetfulLedger>},
     {"drop_flush", "fsync of the drive does nothing", with_power_cuts,
      betray_drive<SimDrive::Treason{.ignores_fsync = true}>},
+    {"drop_flush_of_names", "the same, while nothing but names is changed",
+     with_power_cuts_and_names, betray_drive<SimDrive::Treason{.ignores_fsync = true}>},
     {"hide_power_loss", "a server does not know that its machine was without power",
      with_power_cuts_and_fsyncs, keep_boot_id},
     {"skip_journal_write", "some writes of the journal never happen", with_kills,

@@ -70,9 +70,16 @@ Plan make_plan(std::uint64_t seed) {
   plan.down_ns_max = chance.magnitude(6 * kNsPerSec);
   if (plan.power_cut_ns > 0) {
     // Only what was synced is promised then, and servers may disagree about the rest.
-    plan.do_names = false;
+    Chance names(seed, "names over power cuts");
+    plan.do_names = names.percent(60);
     plan.do_races = false;
     plan.do_files = true;
+    if (plan.do_names && names.percent(50)) {
+      // Nobody else's fsync helps, and power fails soon after a change.
+      plan.do_files = plan.do_logs = plan.do_locks = false;
+      plan.power_cut_ns = names.between(200, 1000) * kNsPerMs;
+      plan.think_ns_max = names.magnitude(30 * kNsPerMs);
+    }
     plan.judge_rest = false;
   }
   return plan;

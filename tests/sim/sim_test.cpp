@@ -62,7 +62,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Story{"CloseTellsAnEndThatPowerTook", 8635512612625},
                     Story{"WriteIsRepeatedAfterAKillAndATruncate", 8635512606694},
                     Story{"FolderGoesWhileACutOffServerHasMoreForIt", 4674605508652},
-                    Story{"HomeStartsAgainAndAgainDuringAClose", 10949737164748}),
+                    Story{"HomeStartsAgainAndAgainDuringAClose", 10949737164748},
+                    Story{"PowerFailsTwiceInARowAndIdsAreNotGivenAgain", 13802066662359}),
     [](const auto& tested) { return std::string(tested.param.what); });
 
 // ---- The model of a file
@@ -327,6 +328,55 @@ TEST_F(Quiet, ATreeKnowsWhereItsLinksLead) {
   tree.settle_move(*tree.move_of("d0"), true);
   EXPECT_EQ(tree.follow("f1").name, "d0/f0");
   EXPECT_FALSE(tree.contains("d1/f0"));
+}
+
+struct TreePower : Quiet {
+  TreePower() {
+    tree.changed("d0", {.type = TreeModel::Type::kDirectory});
+    tree.changed("d0/f0", file);
+    tree.synced("d0/f0");
+    tree.changed("d0/f1", file);
+  }
+  TreeModel tree{"/tree"};
+  const TreeModel::Thing file{
+      .type = TreeModel::Type::kFile, .tag = 7, .size = 100, .filled = true};
+};
+
+TEST_F(TreePower, WhatWasSyncedSurvivesWithItsFolders) {
+  tree.power_cut();
+  EXPECT_TRUE(tree.at("d0").known());
+  EXPECT_TRUE(tree.at("d0/f0").known());
+  EXPECT_FALSE(tree.at("d0/f1").known());
+  tree.lose_track("d0");
+  EXPECT_FALSE(tree.at("d0/f0").known());
+}
+
+TEST_F(TreePower, WhatIsInAFolderThatCameBackIsNotKnown) {
+  tree.changed("d1", {});
+  tree.power_cut();
+  tree.found("d1", {.type = TreeModel::Type::kDirectory});
+  EXPECT_TRUE(tree.at("d1").known());
+  EXPECT_FALSE(tree.at("d1/f0").known());
+}
+
+TEST_F(TreePower, ASyncedFileIsAtOneOfItsNamesAfterARename) {
+  tree.changed("d0/f0", {});
+  tree.changed("f0", file);
+  tree.renamed({.from = "d0/f0", .to = "f0", .thing = file, .survives = true});
+  EXPECT_FALSE(tree.rename_of("f0").has_value());  // It is known at which.
+  tree.power_cut();
+  ASSERT_TRUE(tree.rename_of("f0").has_value());
+  EXPECT_EQ(tree.rename_of("d0/f0")->to, "f0");
+  tree.changed("f0", {});
+  EXPECT_FALSE(tree.rename_of("d0/f0").has_value());
+}
+
+TEST_F(TreePower, NothingIsSaidOfARenameOfWhatWasNotSynced) {
+  tree.changed("d0/f1", {});
+  tree.changed("f0", file);
+  tree.renamed({.from = "d0/f1", .to = "f0", .thing = file});
+  tree.power_cut();
+  EXPECT_FALSE(tree.rename_of("f0").has_value());
 }
 
 }  // namespace

@@ -24,6 +24,38 @@ coro::Task<bool> Tree::holds(User& user, User::FilePointer handle, Thing thing) 
   co_return count.has_value() && *count == bytes.size() && bytes == wanted;
 }
 
+coro::Task<std::optional<bool>> Tree::stands_at(User& user, std::string name, Thing thing) {
+  const std::uint64_t cuts = cuts_;
+  auto asking = user.stat(path_of(name), client::Follow::kNo);
+  const auto attributes = co_await asking;
+  if (user.dead() || cuts != cuts_ ||
+      (!attributes.has_value() && attributes.error().code != Errc::kNotFound)) {
+    co_return std::nullopt;
+  }
+  if (!attributes.has_value() || attributes->type != wire::FileType::kFile ||
+      attributes->size_bytes != thing.size) {
+    co_return false;
+  }
+  auto opening = user.open(path_of(name), wire::kOpenRead);
+  const auto opened = co_await opening;
+  if (!opened.has_value()) {
+    co_return std::nullopt;
+  }
+  std::vector<std::byte> bytes(thing.size);
+  std::vector<std::byte> wanted(thing.size);
+  fill_pattern(thing.tag, 0, wanted);
+  std::vector<client::Extent> extents{{.offset_bytes = 0, .size_bytes = bytes.size()}};
+  auto reading = user.read(*opened, extents, bytes);
+  const auto count = co_await reading;
+  auto closing = user.close(*opened);
+  const Status ignored = co_await closing;
+  static_cast<void>(ignored);
+  if (user.dead() || cuts != cuts_ || !count.has_value()) {
+    co_return std::nullopt;
+  }
+  co_return *count == bytes.size() && bytes == wanted;
+}
+
 coro::Task<void> Tree::make_file(User& user, Chance& chance, std::string name) {
   const std::uint64_t cuts = cuts_;
   const Thing before = model_.at(name).thing();
@@ -63,7 +95,7 @@ coro::Task<void> Tree::make_file(User& user, Chance& chance, std::string name) {
   auto writing = user.write(*opened, extents, bytes);
   const Status written = co_await writing;
   bool synced = false;
-  if (written.has_value() && chance.percent(40)) {
+  if (written.has_value() && chance.percent(user.plan().power_cut_ns > 0 ? 80 : 40)) {
     auto syncing = user.fsync(*opened);
     const Status fsynced = co_await syncing;
     synced = fsynced.has_value();
@@ -79,7 +111,9 @@ coro::Task<void> Tree::make_file(User& user, Chance& chance, std::string name) {
   static_cast<void>(closed);  // The size is asked for at the data servers then.
   made.filled = true;
   model_.changed(name, made);
-  model_.at(name).is_synced = synced;
+  if (synced) {
+    model_.synced(name);
+  }
 }
 
 coro::Task<void> Tree::read_file(User& user, std::string name) {

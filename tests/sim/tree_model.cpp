@@ -1,6 +1,7 @@
 #include "sim/tree_model.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/assert.h"
@@ -14,6 +15,9 @@ constexpr const char* kFolders[] = {"d0", "d1"};
 constexpr std::ptrdiff_t kDepthMax = 2;
 /// As client::kLinksFollowedMax, or more.
 constexpr int kLinksMax = 64;
+
+/// Of a file whose content tells which one it is.
+constexpr std::uint64_t kDistinctBytesMin = 16;
 
 std::string join(const std::string& folder, const std::string& name) {
   return folder.empty() ? name : folder + "/" + name;
@@ -113,9 +117,25 @@ void TreeModel::settle(const std::string& name, Thing thing) {
   }
 }
 
+void TreeModel::found(const std::string& name, Thing thing) {
+  std::set<std::string> before;
+  for (const auto& [each, at] : names_) {
+    before.insert(each);
+  }
+  const bool is_folder = thing.type == Type::kDirectory;
+  settle(name, std::move(thing));
+  if (is_folder && is_for_folders(name)) {
+    names_[join(name, "d")];  // It may have been moved here from where it was less deep.
+  }
+  for (auto& [each, at] : names_) {
+    at.anything = at.anything || !before.contains(each);
+  }
+}
+
 void TreeModel::changed(const std::string& name, Thing thing) {
   settle(name, std::move(thing));
   names_.at(name).is_synced = false;
+  forget_renames(name);
 }
 
 void TreeModel::doubt(const std::string& name, Thing other, std::uint64_t busy_until_ns) {
@@ -125,6 +145,7 @@ void TreeModel::doubt(const std::string& name, Thing other, std::uint64_t busy_u
   }
   at.is_synced = false;
   at.busy_until_ns = busy_until_ns;
+  forget_renames(name);
 }
 
 void TreeModel::keep_off(const std::vector<std::string>& names, std::uint64_t busy_until_ns) {
@@ -152,6 +173,7 @@ void TreeModel::doubt_move(const std::string& from, const std::string& to,
     names_.at(name).anything = true;  // It is settled with its move.
     names_.at(name).is_synced = false;
     names_.at(name).busy_until_ns = busy_until_ns;
+    forget_renames(name);
   }
   moves_.push_back({.from = from, .to = to});
 }
@@ -173,8 +195,67 @@ void TreeModel::all_ended() {
 
 void TreeModel::power_cut() {
   for (auto& [name, at] : names_) {
-    at.anything = at.anything || !at.is_synced || !folder_of(name).empty();
+    at.anything = at.anything || !survives(name);
   }
+  for (const Move& move : std::exchange(moves_, {})) {
+    lose_track(move.from);
+    lose_track(move.to);
+  }
+  std::erase_if(renames_, [this](const Rename& each) {
+    return !each.survives || !folders_survive(each.from) || !folders_survive(each.to);
+  });
+  for (Rename& each : renames_) {
+    each.check = true;
+    names_.at(each.from).anything = true;
+    names_.at(each.to).anything = true;
+  }
+}
+
+void TreeModel::synced(const std::string& name) {
+  for (std::string at = name; !at.empty(); at = folder_of(at)) {
+    names_.at(at).is_synced = true;
+  }
+}
+
+bool TreeModel::survives(const std::string& name) const {
+  return names_.at(name).is_synced && folders_survive(name);
+}
+
+bool TreeModel::folders_survive(const std::string& name) const {
+  const std::string folder = folder_of(name);
+  return folder.empty() || survives(folder);
+}
+
+void TreeModel::lose_track(const std::string& name) {
+  for (auto& [each, at] : names_) {
+    if (each == name || is_below(each, name)) {
+      at.anything = true;
+      at.is_synced = false;
+    }
+  }
+  forget_renames(name);
+}
+
+void TreeModel::renamed(Rename rename) {
+  const Thing& thing = rename.thing;
+  if (thing.type == Type::kFile && thing.filled && thing.size >= kDistinctBytesMin) {
+    renames_.push_back(std::move(rename));
+  }
+}
+
+std::optional<TreeModel::Rename> TreeModel::rename_of(const std::string& name) const {
+  const auto found = std::find_if(renames_.begin(), renames_.end(), [&name](const Rename& each) {
+    return each.check && (each.from == name || each.to == name);
+  });
+  return found == renames_.end() ? std::nullopt : std::optional<Rename>(*found);
+}
+
+void TreeModel::forget_renames(const std::string& name) {
+  const auto concerns = [&name](const std::string& each) {
+    return each == name || is_below(each, name);
+  };
+  std::erase_if(renames_,
+                [&](const Rename& each) { return concerns(each.from) || concerns(each.to); });
 }
 
 void TreeModel::erase_below(const std::string& folder) {

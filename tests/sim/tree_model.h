@@ -33,7 +33,7 @@ class TreeModel {
     std::vector<Thing> things{Thing{}};  ///< One of these; one: it is known.
     bool anything = false;               ///< Power was cut: what stands there must be looked at.
     std::uint64_t busy_until_ns = 0;     ///< A call that failed may still change it until then.
-    bool is_synced = false;              ///< It survives a power cut.
+    bool is_synced = false;              ///< It survives a power cut, if its folders do.
     bool known() const noexcept { return things.size() == 1 && !anything; }
     const Thing& thing() const noexcept { return things.front(); }
   };
@@ -41,6 +41,15 @@ class TreeModel {
   struct Move {
     std::string from;
     std::string to;
+  };
+
+  /// A file that was renamed, or may have been: it is at one of both names.
+  struct Rename {
+    std::string from;
+    std::string to;
+    Thing thing;
+    bool survives = false;  ///< Power cuts too: it and the folders had been synced before.
+    bool check = false;     ///< It is not known at which.
   };
 
   /// `root`: the path of the tree.
@@ -71,7 +80,9 @@ class TreeModel {
 
   /// It is known to be `thing` now.
   void settle(const std::string& name, Thing thing);
-  /// As above, since a call has just made it so.
+  /// It was looked at since nobody knew what stands there, nor what is in it if that is a folder.
+  void found(const std::string& name, Thing thing);
+  /// As settle(), since a call has just made it so.
   void changed(const std::string& name, Thing thing);
   /// It may be `other` too, until `busy_until_ns` or for good.
   void doubt(const std::string& name, Thing other, std::uint64_t busy_until_ns);
@@ -80,6 +91,20 @@ class TreeModel {
   /// The folder `from` stands at `to` now, with all that is in it.
   void moved(const std::string& from, const std::string& to);
   void doubt_move(const std::string& from, const std::string& to, std::uint64_t busy_until_ns);
+  /// What stood at `name`, with the folders that it is in, is on the drives.
+  void synced(const std::string& name);
+  /// Whether a power cut leaves `name` as it is.
+  bool survives(const std::string& name) const;
+  /// Power was cut during a call that has to do with the name: nothing there or below is known.
+  void lose_track(const std::string& name);
+  /// The same of the folders that it is in.
+  bool folders_survive(const std::string& name) const;
+  /// After its names were told by changed(), doubt() or lose_track().
+  void renamed(Rename rename);
+  /// The rename to be checked that has to do with the name.
+  std::optional<Rename> rename_of(const std::string& name) const;
+  /// It was checked, or something else is made of what has to do with the name.
+  void forget_renames(const std::string& name);
   void settle_move(const Move& move, bool has_moved);
   /// Nothing is under way any more.
   void all_ended();
@@ -104,6 +129,7 @@ class TreeModel {
   const std::string root_;
   std::map<std::string, Name> names_;
   std::vector<Move> moves_;
+  std::vector<Rename> renames_;
 };
 
 }  // namespace benchfs::sim

@@ -25,6 +25,7 @@ coro::Task<void> Tree::unlink(User& user, std::string name) {
     co_return;
   }
   if (cuts != cuts_) {
+    model_.lose_track(name);
     co_return;
   }
   const bool right = status.has_value()
@@ -49,6 +50,7 @@ coro::Task<void> Tree::mkdir(User& user, std::string name) {
     co_return;
   }
   if (cuts != cuts_) {
+    model_.lose_track(name);
     co_return;
   }
   const bool right = status.has_value()
@@ -74,6 +76,7 @@ coro::Task<void> Tree::rmdir(User& user, std::string name) {
     co_return;
   }
   if (cuts != cuts_) {
+    model_.lose_track(name);
     co_return;
   }
   bool right = false;
@@ -96,14 +99,22 @@ coro::Task<void> Tree::rename(User& user, std::string from, std::string to) {
   const std::uint64_t cuts = cuts_;
   const Thing moved = model_.at(from).thing();
   const Thing replaced = model_.at(to).thing();
+  const bool survives = model_.survives(from) && model_.folders_survive(to);
   auto renaming = user.rename(path_of(from), path_of(to));
   const Status status = co_await renaming;
-  if (user.dead() || in_doubt(status)) {
+  const bool cut = cuts != cuts_;
+  const bool doubtful = user.dead() || in_doubt(status);
+  if (doubtful) {
     doubt(user, from, {});
     doubt(user, to, moved);
-    co_return;
+  } else if (cut) {
+    model_.lose_track(from);
+    model_.lose_track(to);
   }
-  if (cuts != cuts_) {
+  if (doubtful || cut) {
+    if (survives || !cut) {
+      model_.renamed({.from = from, .to = to, .thing = moved, .survives = survives, .check = true});
+    }
     co_return;
   }
   const bool right = status.has_value()
@@ -116,6 +127,7 @@ coro::Task<void> Tree::rename(User& user, std::string from, std::string to) {
   } else if (status.has_value()) {
     model_.changed(from, {});
     model_.changed(to, moved);
+    model_.renamed({.from = from, .to = to, .thing = moved, .survives = survives});
   }
 }
 
@@ -140,6 +152,7 @@ coro::Task<void> Tree::symlink(User& user, Chance& chance, std::string name, std
     co_return;
   }
   if (cuts != cuts_) {
+    model_.lose_track(name);
     co_return;
   }
   const bool right = status.has_value()
@@ -163,11 +176,17 @@ coro::Task<void> Tree::move_folder(User& user, std::string from, std::string to)
   const bool unsure = model_.is_unsure(to);
   auto renaming = user.rename(path_of(from), path_of(to));
   const Status status = co_await renaming;
-  if (user.dead() || in_doubt(status)) {
-    model_.doubt_move(from, to, user.world().now_ns() + kLateNs);
+  const bool doubtful = user.dead() || in_doubt(status);
+  if (cuts != cuts_) {
+    model_.lose_track(from);
+    model_.lose_track(to);
+    if (doubtful) {
+      model_.keep_off({from, to}, user.world().now_ns() + kLateNs);
+    }
     co_return;
   }
-  if (cuts != cuts_) {
+  if (doubtful) {
+    model_.doubt_move(from, to, user.world().now_ns() + kLateNs);
     co_return;
   }
   bool right = false;
@@ -191,8 +210,9 @@ coro::Task<void> Tree::move_folder(User& user, std::string from, std::string to)
 
 coro::Task<void> Tree::rename_to_other_kind(User& user, std::string from, std::string to) {
   const Type moved = model_.at(from).thing().type;
-  if (moved == Type::kNone || model_.at(to).thing().type == Type::kNone) {
-    co_return;
+  if (moved == Type::kNone || model_.at(to).thing().type == Type::kNone ||
+      user.plan().power_cut_ns > 0) {
+    co_return;  // Where power fails, what stands there may go, and then it can be done.
   }
   Errc wanted = Errc::kIsDirectory;
   if (moved == Type::kDirectory) {

@@ -124,7 +124,12 @@ coro::Task<void> Tree::step_with_file(User& user, Chance& chance, std::string na
                                       std::string other) {
   const std::uint64_t what = chance.below(100);
   const bool is_link = model_.at(name).thing().type == Type::kLink;
-  if (is_link && what < 40) {
+  const bool may_carry = model_.survives(name) && !TreeModel::is_for_folders(other) &&
+                         other != name && model_.at(other).known() && model_.folders_survive(other);
+  if (may_carry && what < 60) {
+    auto renaming = rename(user, name, other);
+    co_await renaming;
+  } else if (is_link && what < 40) {
     auto following = follow(user, name);
     co_await following;
   } else if (what < 30) {
@@ -156,6 +161,10 @@ coro::Task<void> Tree::look(User& user, std::string name) {
     co_await looking;
     co_return;
   }
+  if (const auto rename = model_.rename_of(name); rename.has_value()) {
+    auto looking = look_at_rename(user, *rename);
+    co_await looking;
+  }
   const std::uint64_t cuts = cuts_;
   auto asking = user.stat(path_of(name), client::Follow::kNo);
   const auto attributes = co_await asking;
@@ -178,7 +187,7 @@ coro::Task<void> Tree::look(User& user, std::string name) {
   const Name& at = model_.at(name);
   if (at.anything) {
     // A file of which nobody knows what it holds is not read.
-    model_.settle(name, seen);
+    model_.found(name, seen);
     co_return;
   }
   std::vector<Thing> left;
@@ -220,6 +229,24 @@ coro::Task<void> Tree::look(User& user, std::string name) {
     left = {read[0]};
   }
   model_.settle(name, left[0]);
+}
+
+coro::Task<void> Tree::look_at_rename(User& user, TreeModel::Rename rename) {
+  const std::uint64_t cuts = cuts_;
+  auto looking = stands_at(user, rename.from, rename.thing);
+  const auto from = co_await looking;
+  auto looking_too = stands_at(user, rename.to, rename.thing);
+  const auto to = co_await looking_too;
+  if (!from.has_value() || !to.has_value() || cuts != cuts_) {
+    co_return;
+  }
+  user.world().count(rename.survives ? "checked.rename.synced" : "checked.rename");
+  if (*from == *to) {
+    user.world().violate(fmt::format("the file that was renamed from {} to {} is at {} of them",
+                                     path_of(rename.from), path_of(rename.to),
+                                     *from ? "both" : "none"));
+  }
+  model_.forget_renames(rename.from);
 }
 
 /// It has happened if the old name is gone.

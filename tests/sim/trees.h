@@ -7,6 +7,7 @@
 // Threading: the world's thread.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "sim/tree_model.h"
@@ -39,6 +40,8 @@ class Tree {
   coro::Task<void> step_with_file(User& user, Chance& chance, std::string name, std::string other);
   coro::Task<void> look(User& user, std::string name);
   coro::Task<void> look_at_move(User& user, TreeModel::Move move);
+  /// The file must be at one of the two names, and only there.
+  coro::Task<void> look_at_rename(User& user, TreeModel::Rename rename);
   coro::Task<void> list(User& user, std::string folder);
 
   // Files (tree_files.cpp).
@@ -46,6 +49,8 @@ class Tree {
   coro::Task<void> read_file(User& user, std::string name);
   coro::Task<void> read_unlinked(User& user, std::string name);
   coro::Task<bool> holds(User& user, User::FilePointer handle, Thing thing);
+  /// Nothing if it cannot be told now.
+  coro::Task<std::optional<bool>> stands_at(User& user, std::string name, Thing thing);
 
   // Names (tree_names.cpp).
   coro::Task<void> unlink(User& user, std::string name);

@@ -235,6 +235,7 @@ coro::Task<Status> NamespaceService::start(std::uint64_t incarnation) {
   debts_.begin_run(incarnation);
   room.reset();
   if (incarnation > 1 && store_.power_era() == incarnation) {
+    BENCHFS_CO_CHECK(store_.fsync());  // What was skipped stays skipped if power fails again.
     // Which of them were ended since, nobody knows; who has one is told when he ends it.
     auto releasing = release_locks_of(range_locks_.clients());
     co_await releasing;

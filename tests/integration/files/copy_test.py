@@ -69,6 +69,23 @@ class Copy(FilesTest):
         self.ok("cp", "-p", "benchfs:/d/f", "benchfs:/kept")
         self.assertEqual(self.ok("stat", "-c", "%u:%g", "/kept"), b"11:22\n")
 
+    def test_two_sources_of_one_name_are_not_copied_over_each_other(self):
+        for name in ("a", "b"):
+            (self.here / name / "sub").mkdir(parents=True)
+            (self.here / name / "f").write_text(name)
+            (self.here / name / "sub" / "g").write_text(name)
+            (self.here / name / "sub" / f"only_{name}").write_text(name)
+            os.symlink(name, self.here / name / "l")
+        a, b = str(self.here / "a"), str(self.here / "b")
+        self.ok("mkdir", "/d", "/e", "/n")
+        self.fails(1, b"will not overwrite just-created 'benchfs:/d/f'", "cp", f"{a}/f", f"{b}/f", "benchfs:/d")
+        self.assertEqual(self.ok("cat", "/d/f"), b"a")
+        self.fails(1, b"will not overwrite just-created 'benchfs:/e/sub/g'", "cp", "-r", f"{a}/.", f"{b}/.", "benchfs:/e")
+        self.assertEqual(self.ok("cat", "/e/f", "/e/sub/g", "/e/sub/only_a", "/e/sub/only_b"), b"aaab")
+        self.assertEqual(self.ok("readlink", "/e/l"), b"a\n")
+        self.ok("cp", "-n", f"{a}/f", f"{b}/f", "benchfs:/n")
+        self.assertEqual(self.ok("cat", "/n/f"), b"a")
+
     def test_one_file_that_fails_does_not_stop_the_others(self):
         tree = self.make_tree()
         os.mkfifo(tree / "fifo")

@@ -26,6 +26,7 @@ STORIES = [
     [["touch", "f"], ["truncate", "-s", "5", "g"], ["mv", "-n", "f", "g"], ["mv", "-f", "f", "g"]],
     [["touch", "f", "g"], ["mkdir", "d"], ["mv", "-t", "d", "f", "g"]],
     [["touch", "f", "g", "h"], ["mv", "f", "g", "h"]],
+    [["mkdir", "a", "b", "d"], ["touch", "a/f", "b/f", "b/g"], ["mv", "a/f", "b/f", "b/g", "d"], ["mv", "-n", "b/f", "d"]],
     [["mkdir", "-p", "a/b", "c"], ["mv", "a", "a/b"], ["mv", "-T", "a", "c"], ["mv", "c", "c"]],
     [["mkdir", "d", "e"], ["touch", "e/f", "g"], ["mv", "-T", "d", "e"], ["mv", "-T", "g", "d"], ["mv", "d", "g"]],
     [["ln", "-s", "target", "l"], ["ln", "-s", "other", "l"], ["ln", "-sf", "other", "l"]],

@@ -5,7 +5,7 @@
  * return NULL and set errno. benchfs_error_text() then tells what failed, naming the file or server.
  * What benchfs does not support fails with ENOTSUP. Errors that any call may meet: EHOSTDOWN (a server
  * that is needed is gone), EIO (no reply within the time-out, or none but that it has to wait for another
- * operation; or the drive failed), ENOMEM.
+ * operation; or the drive failed), ENOMEM, EMFILE (no descriptor is left for a connection).
  *
  * Visibility. Data is visible to every client of the job when the call that wrote it has returned; so is
  * the size of the file.
@@ -91,7 +91,7 @@ BENCHFS_API const char* benchfs_error_text(void);
  * session file; connections to servers are made when first needed.
  *
  * ENOENT: no session there (the servers are not up). EACCES: not the session's user, or permissions of
- * the session file wider than 0600. EINVAL: no directory named, or not a session file of this version.
+ * the session file wider than 0600. EINVAL: no directory named, or not a session file of this version. EMFILE: fewer than 24 descriptors are left.
  */
 BENCHFS_API benchfs_mount* benchfs_mount_open(const char* session_directory);
 
