@@ -116,6 +116,7 @@ class CommandLine {
     declare_unmount();
     tools::declare_file_commands(app_, session_, chosen_);
     declare_documentation();
+    declare_end();
   }
 
   int run(std::vector<std::string> arguments) {
@@ -172,6 +173,10 @@ class CommandLine {
                       check_size);
     add_server_option(command, up_, "--spin", "TIME",
                       "How long an idle server spins before it sleeps", check_time);
+    add_server_option(command, up_, "--job-check", "TIME",
+                      "How often Slurm is asked whether the job lives, where no step is around "
+                      "the servers",
+                      check_time);
     add_server_option(command, up_, "--backend", "NAME",
                       "How drives are accessed: auto, uring, posix or memory",
                       check_one_of("auto", "uring", "posix", "memory"));
@@ -330,6 +335,16 @@ class CommandLine {
   }
 
   /// For the build: hidden, as nobody else needs it.
+  /// For the epilog of a Slurm job.
+  void declare_end() {
+    CLI::App* command =
+        app_.add_subcommand("end", "Kill this user's processes that carry a variable");
+    command->group("");
+    command->add_option("variable", end_.variable, "NAME=value")->required();
+    add_time(*command, "--timeout", end_.time_max, "How long they may take to be gone");
+    command->callback([this] { chosen_ = [this] { return end_marked(end_); }; });
+  }
+
   void declare_documentation() {
     CLI::App* command = app_.add_subcommand("documentation", "Write manual pages and completion");
     command->group("");
@@ -396,6 +411,7 @@ class CommandLine {
   std::string session_;
   UpOptions up_;
   DownOptions down_;
+  EndOptions end_;
   RestartOptions restart_;
   StatusOptions status_;
   TopOptions top_;

@@ -71,6 +71,15 @@ struct RestartOptions {
 /// Starts servers of this host that have died again, on their stores, while the others live on.
 int restart(const RestartOptions& options, const Surroundings& surroundings);
 
+struct EndOptions {
+  std::string variable;  ///< NAME=value.
+  std::chrono::milliseconds time_max{10'000};
+};
+
+/// Kills all processes of this user, but this one, that have been started with this variable in
+/// their environment; whatever they start meanwhile too. For the epilog of a Slurm job.
+int end_marked(const EndOptions& options);
+
 struct StatusOptions {
   std::string session;
   std::chrono::milliseconds time_max{2'000};

@@ -82,6 +82,13 @@ MpirunPlan plan_mpirun(const MpirunInput& input) {
   if (!temporary) {
     add({"--mca", "orte_tmpdir_base", input.mpi_directory});
   }
+  if (input.several_hosts) {
+    // A host that is lost costs its own servers; the others have met, and need MPI no more. That a
+    // host is cut off without a word is noticed, on both sides, by probes: idle time, then between
+    // two of them, then how many. A server that has lost mpirun ends.
+    add({"--enable-recovery", "--mca", "oob_tcp_keepalive_time", "60"});
+    add({"--mca", "oob_tcp_keepalive_intvl", "20", "--mca", "oob_tcp_keepalive_probes", "12"});
+  }
   if (!options.hostfile.empty()) {
     add({"--hostfile", options.hostfile});
   }

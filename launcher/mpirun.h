@@ -24,6 +24,7 @@ struct MpirunInput {
   std::string launch_variable;  ///< "BENCHFS_LAUNCH_ID=…"
   std::string mpi_directory;    ///< For mpirun's own files.
   bool makes_store = false;     ///< The store directory is new, on other nodes too.
+  bool several_hosts = false;
   bool as_root = false;
 };
 

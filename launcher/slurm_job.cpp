@@ -1,8 +1,10 @@
 #include "launcher/slurm_job.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <iterator>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -19,7 +21,10 @@ namespace benchfs::launcher {
 namespace {
 
 constexpr std::string_view kStepArguments = "OMPI_MCA_plm_slurm_args=";
-constexpr std::string_view kOverlap = "--overlap";
+/// The first, or else the step of mpirun's daemons holds CPUs, and the job's own steps wait for
+/// them for ever. The others, so that a node which is lost costs its own servers only.
+constexpr std::array<std::string_view, 4> kStepOptions = {"--overlap", "--no-kill",
+                                                          "--kill-on-bad-exit=0", "--wait=0"};
 /// What srun may take to end a step that it was told to end.
 constexpr std::chrono::milliseconds kEndPatience{3'000};
 
@@ -73,12 +78,16 @@ std::vector<std::string> with_slurm_step(std::vector<std::string> environment) {
   if (has("SLURM_JOB_ID=") == environment.end()) {
     return environment;
   }
-  // Else the step of mpirun's daemons holds CPUs, and the job's own steps wait for them for ever.
-  const auto given = has(kStepArguments);
-  if (given == environment.end()) {
-    environment.push_back(fmt::format("{}{}", kStepArguments, kOverlap));
-  } else if (given->find(kOverlap) == std::string::npos) {
-    *given += fmt::format(" {}", kOverlap);
+  auto arguments = has(kStepArguments);
+  if (arguments == environment.end()) {
+    environment.emplace_back(kStepArguments);
+    arguments = std::prev(environment.end());
+  }
+  for (const std::string_view option : kStepOptions) {
+    const std::string_view name = option.substr(0, option.find('='));
+    if (arguments->find(name) == std::string::npos) {
+      *arguments += fmt::format("{}{}", arguments->back() == '=' ? "" : " ", option);
+    }
   }
   return environment;
 }

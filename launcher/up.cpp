@@ -210,6 +210,7 @@ class Launch {
       complain("{}: cannot be read, or names no host", options_.hostfile);
       return false;
     }
+    several_hosts_ = hosts.size() > 1 || (hosts.empty() && find_slurm_job(surroundings_));
     record_.launch_id = new_launch_id();
     record_.host = host_name();
     record_.boot = boot_id();
@@ -246,6 +247,7 @@ class Launch {
                             .launch_variable = record_.launch_variable(),
                             .mpi_directory = mpi_directory(),
                             .makes_store = record_.store_made,
+                            .several_hosts = several_hosts_,
                             .as_root = ::geteuid() == 0};
     const MpirunPlan plan = plan_mpirun(input);
     const std::string log_path = options_.session + "/" + kLogFileName;
@@ -368,6 +370,7 @@ class Launch {
   std::optional<session::Session> before_;
   LaunchRecord record_;
   std::optional<HeldProcess> mpirun_;
+  bool several_hosts_ = false;
   bool threads_left_ = false;
 };
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kPoolBytesDefault = 64 * kMiB;
 constexpr std::uint64_t kPoolBytesMin = 8 * kMiB;
+constexpr std::uint64_t kJobCheckNsDefault = 60 * kNsPerSec;
 constexpr std::uint64_t kSpinNsDefault = 30 * kNsPerUs;
 
 /// What a number looks like, in the help and in a complaint.
@@ -70,6 +71,10 @@ void declare(CLI::App& app, Config& config) {
              "Memory for data in flight, of each server (default: 64M)", kSize);
   add_number(app, "--spin", config.spin_ns, parse_duration_ns,
              "How long an idle server spins before it sleeps (default: 30us; 0: not at all)",
+             kTime);
+  add_number(app, "--job-check", config.job_check_ns, parse_duration_ns,
+             "How often Slurm's controller is asked whether the job lives, where no step of it is "
+             "around the server (default: 60s; 0: never)",
              kTime);
   const std::map<std::string, io::DiskBackend> backends = {
       {"auto", io::DiskBackend::kAuto},
@@ -127,6 +132,7 @@ ConfigOutcome read_config(const std::vector<std::string>& arguments) {
   ConfigOutcome outcome;
   outcome.config.pool_bytes = kPoolBytesDefault;
   outcome.config.spin_ns = kSpinNsDefault;
+  outcome.config.job_check_ns = kJobCheckNsDefault;
   CLI::App app(
       "One server of a benchfs session. Start one per drive as MPI ranks:\n"
       "  mpirun -n N benchfsd --session DIR --store DIR",

@@ -22,6 +22,7 @@ struct Config {
   std::uint64_t pool_bytes = 0;
   std::uint64_t spin_ns = 0;
   io::DiskBackend backend = io::DiskBackend::kAuto;
+  std::uint64_t job_check_ns = 0;       ///< Between two questions to Slurm's controller. 0: none.
   bool make_store = false;              ///< Makes store_directory if missing; removed when empty.
   bool temporary = false;               ///< A signal to stop gives the store up, as `down` does.
   bool discard = false;                 ///< Removes what a dead server left in the store.

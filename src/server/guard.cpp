@@ -5,6 +5,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "server/job_watch.h"
 #include "session/session_file.h"
 
 namespace benchfs::server {
@@ -27,6 +30,32 @@ constexpr char kGuardName[] = "bfs-guard";
 
 /// How often a server that crashes is started again; more of them would only hide what is wrong.
 constexpr int kRestartsMax = 16;
+
+/// What a server may take to end in order when its job is over.
+constexpr std::time_t kEndPatienceSeconds = 30;
+
+std::time_t seconds() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec;
+}
+
+/// `benchfs down` for this node, by a process that outlives the launcher of this one.
+void clear_this_node(const std::string& session_directory) noexcept {
+  std::string program(4096, '\0');
+  const ssize_t length = ::readlink("/proc/self/exe", program.data(), program.size());
+  const std::size_t slash = length > 0 ? program.rfind('/', static_cast<std::size_t>(length)) : 0;
+  if (slash == 0 || slash == std::string::npos || ::fork() != 0) {
+    return;
+  }
+  program.resize(slash);
+  program += "/benchfs";
+  ::setsid();
+  ::unsetenv("BENCHFS_LAUNCH_ID");  // It would be taken for a part of what it clears.
+  ::execl(program.c_str(), program.c_str(), "down", "--here", "--session",
+          session_directory.c_str(), nullptr);
+  ::_exit(127);
+}
 
 /// What a program that finds itself in error does to itself. SIGKILL is somebody's will.
 bool is_crash(int number) noexcept {
@@ -67,12 +96,16 @@ class GuardProcess {
     int signals = -1;
   };
   GuardProcess(pid_t server, Descriptors descriptors, const sigset_t& server_signals,
-               std::string session_directory, std::vector<std::string> arguments)
+               const Config& config, std::vector<std::string> arguments)
       : server_(server),
         ready_fd_(descriptors.ready),
         signals_fd_(descriptors.signals),
         server_signals_(server_signals),
-        session_directory_(std::move(session_directory)),
+        session_directory_(config.session_directory),
+        is_temporary_(config.temporary),
+        watch_({.session_directory = config.session_directory,
+                .job = variable("SLURM_JOB_ID"),
+                .interval_ns = config.job_check_ns}),
         arguments_(std::move(arguments)) {}
 
   [[noreturn]] void run() noexcept {
@@ -80,14 +113,53 @@ class GuardProcess {
       wait_for_signal();
       int status = 0;
       if (::waitpid(server_, &status, WNOHANG) == server_) {
+        if (is_ending()) {
+          end_with_the_job();
+        }
         server_ended(status);
       }
+      watch_the_job();
     }
   }
 
  private:
-  /// Hands signals to stop on; returns on every signal.
+  static std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : "";
+  }
+
+  bool is_ending() const noexcept { return end_at_ != 0; }
+
+  void watch_the_job() noexcept {
+    if (is_ending()) {
+      if (seconds() >= end_at_) {
+        ::kill(server_, SIGKILL);
+      }
+      return;
+    }
+    if (const auto reason = watch_.look()) {
+      log_error("{}: the server (pid {}) ends", *reason, server_);
+      end_at_ = seconds() + kEndPatienceSeconds;
+      ::kill(server_, SIGTERM);
+    }
+  }
+
+  [[noreturn]] void end_with_the_job() noexcept {
+    if (is_temporary_) {
+      clear_this_node(session_directory_);
+    }
+    ::_exit(1);
+  }
+
+  /// Hands signals to stop on; returns on every signal, and when there may be news of the job.
   void wait_for_signal() noexcept {
+    std::array<pollfd, 3> fds = {{{signals_fd_, POLLIN, 0},
+                                  {is_ending() ? -1 : watch_.step_fd(), POLLIN, 0},
+                                  {is_ending() ? -1 : watch_.answer_fd(), POLLIN, 0}}};
+    ::poll(fds.data(), fds.size(), is_ending() ? 1000 : watch_.wait_ms());
+    if (fds[0].revents == 0) {
+      return;
+    }
     signalfd_siginfo info{};
     if (::read(signals_fd_, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGCHLD) {
       ::kill(server_, static_cast<int>(info.ssi_signo));
@@ -153,10 +225,21 @@ class GuardProcess {
                         IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF);
     const std::string file = session_directory_ + "/" + session::kFileName;
     while (::access(file.c_str(), F_OK) == 0) {
-      std::array<pollfd, 2> fds = {{{signals_fd_, POLLIN, 0}, {watch, POLLIN, 0}}};
-      ::poll(fds.data(), watch >= 0 ? 2 : 1, -1);
-      if ((fds[0].revents & POLLIN) != 0) {
-        return;  // SIGCHLD cannot come any more: there is no other child.
+      std::array<pollfd, 4> fds = {{{signals_fd_, POLLIN, 0},
+                                    {watch, POLLIN, 0},
+                                    {watch_.step_fd(), POLLIN, 0},
+                                    {watch_.answer_fd(), POLLIN, 0}}};
+      ::poll(fds.data(), fds.size(), watch_.wait_ms());
+      signalfd_siginfo info{};
+      if ((fds[0].revents & POLLIN) != 0 &&
+          ::read(signals_fd_, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGCHLD) {
+        return;
+      }
+      if (watch_.look()) {
+        end_with_the_job();
+      }
+      if (fds[1].revents == 0) {
+        continue;
       }
       alignas(inotify_event) std::array<char, 4096> events;
       [[maybe_unused]] const ssize_t got = ::read(watch, events.data(), events.size());
@@ -168,13 +251,16 @@ class GuardProcess {
   int signals_fd_;
   sigset_t server_signals_;
   std::string session_directory_;
+  bool is_temporary_;
+  JobWatch watch_;
+  std::time_t end_at_ = 0;  ///< When the server is killed, since its job is over; 0: it is not.
   std::vector<std::string> arguments_;  ///< Of the server, with which it would start again.
   int restarts_ = 0;
 };
 
 }  // namespace
 
-Guard Guard::enter(int argc, char** argv, std::string session_directory) {
+Guard Guard::enter(int argc, char** argv, const Config& config) {
   sigset_t guarded;
   ::sigemptyset(&guarded);
   for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) {
@@ -207,8 +293,8 @@ Guard Guard::enter(int argc, char** argv, std::string session_directory) {
   }
   rename_process(argc, argv);
   const int signals_fd = ::signalfd(-1, &guarded, SFD_CLOEXEC);
-  GuardProcess(server, {.ready = ready[0], .signals = signals_fd}, before,
-               std::move(session_directory), std::move(arguments))
+  GuardProcess(server, {.ready = ready[0], .signals = signals_fd}, before, config,
+               std::move(arguments))
       .run();
 }
 

@@ -7,9 +7,8 @@
 //
 // Threading: call first thing in main, before any thread exists.
 
-#include <string>
-
 #include "base/ids.h"
+#include "server/config.h"
 
 namespace benchfs::server {
 
@@ -20,11 +19,13 @@ class Guard {
   ///  - with the server's status if the server exits (with another one than 0 only when the session
   ///  ends, if it was ready), or if it dies before it was ready;
   ///  - with 1, when SIGTERM, SIGINT or SIGHUP comes or the session file is gone, if the server was
-  ///  killed after it was ready.
+  ///  killed after it was ready, or when its job is over and nobody has ended it (job_watch.h): it
+  ///  gets SIGTERM then, and SIGKILL if that does not end it within 30 s. With `temporary` what is
+  ///  left of the session on this node goes as well.
   /// A server that crashes after it was ready (SIGABRT, SIGSEGV and their like) is started again.
   /// Signals to stop that the guard gets go on to the server. If the guard dies, the server gets
   /// SIGTERM; if mpirun dies, the guard does. If fork fails the server runs unguarded, and says so.
-  static Guard enter(int argc, char** argv, std::string session_directory);
+  static Guard enter(int argc, char** argv, const Config& config);
 
   /// From now on the death of this server, which is `server` of its session, is not the end of the
   /// other ranks.

@@ -369,6 +369,6 @@ int main(int argc, char** argv) {
   if (outcome.config.rejoin.has_value()) {
     return benchfs::server::rejoin(outcome.config, ServerId{*outcome.config.rejoin}, argv);
   }
-  auto guard = benchfs::server::Guard::enter(argc, argv, outcome.config.session_directory);
+  auto guard = benchfs::server::Guard::enter(argc, argv, outcome.config);
   return benchfs::server::start_together(outcome.config, guard, argc, argv);
 }

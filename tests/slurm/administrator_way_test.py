@@ -9,40 +9,11 @@ import fixture
 
 EXAMPLE = "examples/administrator_way.sbatch"
 ASKS = ("--comment", "benchfs,capacity=256M")
-# Only these lines of it differ from test to test.
-SETTINGS = {"stores": "/tmp", "on_failure": "cancel", "start_time_s": "20"}
 
 
-class AdministratorWay(fixture.ClusterTest):
-    configuration = """
-PrologFlags=Alloc
-Prolog=@BASE@/hooks/prolog
-TaskProlog=@BASE@/hooks/task_prolog
-Epilog=@BASE@/hooks/epilog
-"""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        hooks = cls.cluster.base / "hooks"
-        hooks.mkdir()
-        for hook in ("prolog", "task_prolog", "epilog"):
-            # What an administrator who keeps his settings elsewhere writes; the clean-up of a test can count them.
-            script = hooks / hook
-            script.write_text(f"#!/bin/sh\necho {hook} $(hostname) >> {hooks}/ran.$SLURM_JOB_ID 2> /dev/null\n"
-                              f"export BENCHFS_SLURM_CONF={hooks}/conf\nexec {cls.cluster.scripts}/{hook}\n")
-            script.chmod(0o755)
-        hooks.chmod(0o1777)
-
+class AdministratorWay(fixture.AdministratorTest):
     def setUp(self):
-        self.settings()
-
-    def settings(self, **changes):
-        (self.cluster.base / "hooks/conf").write_text(
-            "".join(f"{name}={value}\n" for name, value in (SETTINGS | changes).items()))
-
-    def hooks_of(self, job):
-        return (self.cluster.base / f"hooks/ran.{job.number}").read_text()
+        self.configure()
 
     def submit(self, *words, options=ASKS):
         cluster = self.cluster
@@ -53,7 +24,7 @@ Epilog=@BASE@/hooks/epilog
         self.expect(job, "COMPLETED", 0)
         self.expect_exchange(job, 2 * len(self.cluster.nodes))
         for node in self.cluster.nodes:
-            self.assertIn(f"epilog {node}\n", self.hooks_of(job))
+            self.assertIn(f"epilog {node} 0\n", self.hooks_of(job))
 
     def test_mpirun_and_the_script_itself_have_the_session(self):
         job = self.cluster.submit("mpirun slurm_exchange benchfs:/x && benchfs ls benchfs:/ && ls -ln $BENCHFS_SESSION",
@@ -69,23 +40,23 @@ Epilog=@BASE@/hooks/epilog
         self.assertEqual(job.output().splitlines().count("[]"), 2 * len(self.cluster.nodes), job.output())
 
     def test_a_job_whose_servers_cannot_start_is_cancelled_and_told_why(self):
-        self.settings(stores="/tmp/missing")
+        self.configure(stores="/tmp/missing")
         job = self.submit("slurm_exchange", "benchfs:/x")
         self.expect(job, "CANCELLED")
-        self.assertRegex(job.output(), r"no burst buffer for job \d+: (.|\n)*/tmp/missing/benchfs-\d+")
+        self.assertRegex(job.output(), r"no burst buffer for job \d+: (.|\n)*/tmp/missing/benchfs-slurm-\d+")
 
     def test_a_store_missing_on_one_node_is_told_as_well(self):
-        self.settings(stores="/tmp/drive")
+        self.configure(stores="/tmp/drive")
         self.cluster.on("n1", "mkdir", "/tmp/drive")
         try:
             job = self.submit("slurm_exchange", "benchfs:/x")
             self.expect(job, "CANCELLED")
-            self.assertRegex(job.output(), r"no burst buffer for job \d+: (.|\n)*/tmp/drive/benchfs-\d+")
+            self.assertRegex(job.output(), r"no burst buffer for job \d+: (.|\n)*/tmp/drive/benchfs-slurm-\d+")
         finally:
             self.cluster.on("n1", "rmdir", "/tmp/drive")
 
     def test_a_job_goes_on_without_where_that_is_wanted(self):
-        self.settings(stores="/tmp/missing", on_failure="continue")
+        self.configure(stores="/tmp/missing", on_failure="continue")
         job = self.submit("sh", "-c", "echo [$BENCHFS_SESSION]")
         self.expect(job, "COMPLETED", 0)
         self.assertEqual(job.output().splitlines().count("[]"), 2 * len(self.cluster.nodes), job.output())

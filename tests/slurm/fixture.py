@@ -1,8 +1,10 @@
 """A Slurm cluster for the tests of a file, with benchfs installed on it, and the jobs that run there."""
+import itertools
 import os
 import pathlib
 import re
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -10,6 +12,7 @@ HERE = pathlib.Path(__file__).parent
 SOURCE = HERE.parent.parent
 BUILD = pathlib.Path(os.environ["BENCHFS_BUILD"])
 USER_ID = 20001
+NUMBERS = itertools.count(1)
 PENDING_OR_RUNNING = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING"}
 
 
@@ -32,22 +35,26 @@ def wait_until(what, time_max_s, holds):
 
 
 class Cluster:
-    """Comes down with this process, however that ends. `configuration`: lines for slurm.conf."""
+    """Comes down with this process, however that ends. `configuration`: lines for slurm.conf; `files`: name and text of
+    others in its directory."""
 
-    def __init__(self, nodes=2, configuration=""):
-        self.name = f"test-{os.getpid()}"
+    def __init__(self, nodes=2, configuration="", files=None):
+        self.name = f"test-{os.getpid()}-{next(NUMBERS)}"
         self.nodes = [f"n{i + 1}" for i in range(nodes)]
         self.base = pathlib.Path(f"/tmp/benchfs-cluster-{self.name}")
-        more = pathlib.Path(f"/tmp/benchfs-cluster-{self.name}.conf")
-        more.write_text(configuration)
-        try:
-            self.command("up", "--nodes", nodes, "--with", os.getpid(), "--configuration", more)
-        finally:
-            more.unlink()
         self.prefix = self.base / "opt"
         self.scripts = self.prefix / "share/benchfs/slurm"
+        with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+            more = pathlib.Path(directory)
+            (more / "more").write_text(configuration)
+            (more / "files").mkdir()
+            for name, text in (files or {}).items():
+                (more / "files" / name).write_bytes(
+                    text if isinstance(text, bytes) else text.replace("@BASE@", str(self.base)).encode())
+            self.command("up", "--nodes", nodes, "--with", os.getpid(), "--configuration", more / "more",
+                         "--files", more / "files")
         run("cmake", "--install", BUILD, "--prefix", self.prefix)
-        run("install", BUILD / "tests/slurm/slurm_exchange", self.prefix / "bin")
+        run("install", BUILD / "tests/slurm/slurm_exchange", HERE / "checkpoint", self.prefix / "bin")
         self.before = {node: self.traces(node) for node in self.nodes}
 
     def command(self, *words, **more):
@@ -63,7 +70,8 @@ class Cluster:
         """All that could be left on a node: processes of the user, files, shared memory."""
         found = self.on(node, "sh", "-c", f"ps -o pid=,args= -u {USER_ID}; "
                         "find /tmp /dev/shm $(ls -d /run/benchfs 2> /dev/null) -mindepth 1 -maxdepth 1 -printf '%p\\n'")
-        return sorted(line.strip() for line in found.splitlines())
+        # The last are of Slurm's own plugin for PMIx, which forgets them when it has to kill a step.
+        return sorted(line.strip() for line in found.splitlines() if "/spmix_appdir_" not in line)
 
     def submit(self, script, *words, options=()):
         """`script`: a file, or the text of one."""
@@ -117,10 +125,11 @@ class ClusterTest(unittest.TestCase):
     """Each test starts and ends with nodes that are idle and clean."""
     nodes = 2
     configuration = ""
+    files = {}
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = Cluster(cls.nodes, cls.configuration)
+        cls.cluster = Cluster(cls.nodes, cls.configuration, cls.files)
         cls.addClassCleanup(cls.cluster.down)
 
     def tearDown(self):
@@ -151,3 +160,46 @@ class ClusterTest(unittest.TestCase):
 
     def server_of(self, node):
         return self.cluster.on(node, "pgrep", "-x", "benchfsd").split()[0]
+
+    def servers_on(self, node):
+        return self.cluster.on(node, "sh", "-c", "pgrep -c -x benchfsd || true").strip()
+
+    def wait_for_state(self, node, state, time_max_s=60):
+        wait_until(f"{node} {state}", time_max_s, lambda: self.cluster.states()[node].startswith(state))
+
+
+class AdministratorTest(ClusterTest):
+    """A cluster where the hooks are set up; `settings` are the administrator's, all but the defaults here."""
+    settings = {}
+    configuration = """
+PrologFlags=Alloc
+Prolog=@BASE@/hooks/prolog
+TaskProlog=@BASE@/hooks/task_prolog
+TaskEpilog=@BASE@/hooks/task_epilog
+Epilog=@BASE@/hooks/epilog
+HealthCheckProgram=@BASE@/hooks/sweep
+HealthCheckInterval=600
+"""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        hooks = cls.cluster.base / "hooks"
+        hooks.mkdir()
+        cls.configure()
+        for hook in ("prolog", "task_prolog", "task_epilog", "epilog", "sweep"):
+            # What an administrator who keeps his settings elsewhere writes; the clean-up of a test can count them.
+            script = hooks / hook
+            script.write_text(f"#!/bin/sh\n{{ echo {hook} $(hostname) $SLURM_JOB_RESTART_COUNT >> {hooks}/ran.$SLURM_JOB_ID; }} 2> /dev/null\n"
+                              f"export BENCHFS_SLURM_CONF={hooks}/conf\nexec {cls.cluster.scripts}/{hook}\n")
+            script.chmod(0o755)
+        hooks.chmod(0o1777)
+
+    @classmethod
+    def configure(cls, **changes):
+        settings = {"stores": "/tmp", "on_failure": "cancel", "start_time_s": "20", "capacity": "256M"}
+        (cls.cluster.base / "hooks/conf").write_text(
+            "".join(f"{name}={value}\n" for name, value in (settings | cls.settings | changes).items()))
+
+    def hooks_of(self, job):
+        return (self.cluster.base / f"hooks/ran.{job.number}").read_text()
