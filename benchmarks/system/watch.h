@@ -1,6 +1,6 @@
 #pragma once
 
-// What other processes of this node use, from /proc: the servers, a mount.
+// What other processes of this node use: the servers, a mount.
 
 #include <cstdint>
 #include <vector>
@@ -8,7 +8,7 @@
 namespace benchfs::bench {
 
 struct Usage {
-  std::uint64_t cpu_ns = 0;  ///< Of all threads.
+  std::uint64_t cpu_ns = 0;  ///< Of all threads, those that have ended too.
   std::uint64_t memory_bytes = 0;
   std::uint64_t memory_peak_bytes = 0;
 };
