@@ -29,6 +29,7 @@ void entry_create(benchmark::State& state) {
   for (auto _ : state) {
     meta::Namespace names(meta::NamespaceOptions{});
     names.begin_run(1);
+    names.attach(kRootInode);
     for (const wire::EntryKey& key : keys) {
       benchmark::DoNotOptimize(
           names.create_file(key, new_inode(), {.chunk_bytes = 1 << 20, .stripe_count = 1}, 1));
@@ -43,6 +44,7 @@ void entry_lookup(benchmark::State& state) {
   const auto files = static_cast<std::uint64_t>(state.range(0));
   meta::Namespace names(meta::NamespaceOptions{});
   names.begin_run(1);
+  names.attach(kRootInode);
   std::vector<wire::EntryKey> keys;
   for (std::uint64_t i = 0; i < files; ++i) {
     keys.push_back(key_of(i));

@@ -1,4 +1,6 @@
 """What is measured, case by case; each adds its figures to the samples. One round runs every case once."""
+import json
+import os
 import time
 
 from . import machine
@@ -47,6 +49,14 @@ def wire(samples, o, programs):
     for test in ("ucp_am_bw", "ucp_put_bw"):
         samples.add(test, machine.ucx_mib_per_s(test, o.tls))
     samples.add("memory copy", machine.memory_copy_mib_per_s(programs.node, 4 * o.size))
+
+
+def micro(samples, o, programs, directory):
+    """Each component by itself; ns of one operation."""
+    environment = dict(os.environ, BENCHFS_MICRO_DIR=str(directory), **({"UCX_TLS": o.tls} if o.tls else {}))
+    out = machine.run([programs.micro, "--benchmark_format=json", f"--benchmark_min_time={o.micro}"], env=environment)
+    for one in json.loads(out)["benchmarks"]:
+        samples.add(f"micro {one['name']}", 1e9 / one["items_per_second"])
 
 
 def tail(session, samples, o):

@@ -18,7 +18,8 @@ class Programs:
         self.tool = build / "bin/benchfs"
         self.bench = build / "benchmarks/system/benchfs-bench"
         self.node = build / "benchmarks/system/benchfs-node"
-        for program in (self.tool, self.bench, self.node):
+        self.micro = build / "benchmarks/micro/benchfs-micro"
+        for program in (self.tool, self.bench, self.node, self.micro):
             if not program.exists():
                 sys.exit(f"{program} is not built: cmake --build --preset release")
 

@@ -98,6 +98,11 @@ def job(samples):
                  ("kernel", "time, to alone", "core s lost per GiB", "checkpoint MiB/s", "kernel's share of the writer's time"), rows)
 
 
+def micro(samples):
+    rows = [(name.removeprefix("micro ").removesuffix("/real_time"), cell(samples, name, 1)) for name in samples.values if name.startswith("micro ")]
+    return table("Components by themselves, ns an operation", ("benchmark", "ns"), rows) if rows else ""
+
+
 def everything(samples, head):
-    parts = [head, targets(samples), limits(samples), latencies(samples), names(samples), server(samples), ways(samples), job(samples)]
+    parts = [head, targets(samples), limits(samples), latencies(samples), names(samples), server(samples), ways(samples), job(samples), micro(samples)]
     return "".join(parts)
