@@ -73,9 +73,10 @@ def tail(session, samples, o):
         while session.status()["written_bytes"] < before + o.size // 16 and writer.poll() is None:
             pass  # Each question is an answer from the server: it streams once the bytes grow.
         phases = session.bench(*read)
-        if writer.poll() is not None:
+        if writer.poll() is None:
+            samples.add_phases("beside", phases)
+        else:
             samples.missing["tail"] = "the streaming writer ended before the reads did: a larger --size is needed"
-        samples.add_phases("beside", phases)
     finally:
         stop(writer)
 

@@ -10,6 +10,12 @@ class Samples:
     def add(self, name, value):
         self.values.setdefault(name, []).append(value)
 
+    def take(self, other):
+        """Behind these, what another has."""
+        for name, values in other.values.items():
+            self.values.setdefault(name, []).extend(values)
+        self.missing.update(other.missing)
+
     def add_phases(self, prefix, phases):
         """All that benchfs-bench tells of its phases, as "PREFIX PHASE FIGURE"."""
         for name, phase in phases.items():

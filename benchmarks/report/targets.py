@@ -42,10 +42,8 @@ def judged(samples):
             values = figure(samples)
         except KeyError as missing:
             values = []
-            row["why"] = WHY_MISSING.get(name, f"no figure {missing}")
-        if name.startswith("p99.9") and "tail" in samples.missing:
-            values = []
-            row["why"] = samples.missing["tail"]
+            beside = samples.missing.get("tail") if name.startswith("p99.9") else None
+            row["why"] = beside or WHY_MISSING.get(name, f"no figure {missing}")
         if values:
             median = statistics.median(values)
             row.update(median=median, values=values, text=spread(values, digits), of_target=median / target,
