@@ -1,13 +1,8 @@
 #include "backend.h"
 
-#include <system_error>
 #include <utility>
 
 namespace benchfs::bench {
-
-Failure system_failure(const std::string& what, int posix_errno) {
-  return Failure(what + ": " + std::generic_category().message(posix_errno));
-}
 
 std::unique_ptr<Backend> make_backend(const std::string& name, const std::string& path,
                                       const BackendOptions& options) {

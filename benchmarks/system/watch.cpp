@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::uint64_t kKiB = 1024;
 
-/// What the process has run, threads that have ended included; finer than the ticks of /proc/PID/stat.
+/// What the process has run, threads that have ended included; finer than the ticks of
+/// /proc/PID/stat.
 std::uint64_t cpu_ns_of(int pid) {
   clockid_t clock{};
   timespec time{};
