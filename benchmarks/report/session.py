@@ -43,10 +43,18 @@ class Session:
         self.server = self.status()["pid"]
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure=None, *_):
+        if failure is not None:
+            self.show_log()
         # `down` unmounts too. What it has to say after a failure is not what there is to be said.
         subprocess.run([str(self.programs.tool), "down", "--force"], env=self.environment, capture_output=True)
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def show_log(self):
+        """What the server said last, for whoever has to find out why a measurement failed."""
+        log = self.home / "session" / "servers.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else ["there is no log"]
+        print("the end of the server's log:", *lines[-20:], sep="\n  ", file=sys.stderr)
 
     def status(self):
         return json.loads(run([self.programs.tool, "status", "--json"], env=self.environment))["servers"][0]
@@ -85,6 +93,8 @@ class Session:
 
     def bench(self, ranks, *words, watch=()):
         """Runs benchfs-bench; its phases by name."""
+        if self.status()["pid"] != self.server:
+            sys.exit("the server has been started again meanwhile: it crashed, and no figure of this round counts")
         return phases_of(run(self.command(ranks, *words, watch=watch), env=self.environment))
 
     def start(self, ranks, *words):
