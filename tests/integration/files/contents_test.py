@@ -161,7 +161,7 @@ class Contents(FilesTest):
 class Documentation(FilesTest):
     def commands(self):
         lines = self.ok("--help").decode().splitlines()
-        return [match[1] for match in (re.match(r"  ([a-z]+)  ", line) for line in lines) if match]
+        return [match[1] for match in (re.match(r"  ([a-z][a-z-]*)  ", line) for line in lines) if match]
 
     def test_every_command_has_a_page_with_all_of_its_options(self):
         commands = self.commands()
