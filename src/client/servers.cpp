@@ -86,6 +86,7 @@ void Servers::look() {
   for (std::uint16_t i = 0; i < count(); ++i) {
     const session::Server& server = news.session.servers[i];
     if (peers_.update(ServerId{i}, server.incarnation, server.address)) {
+      ++restart_count_;
       slots_[i].lost_ns = 0;
     }
   }
@@ -111,6 +112,7 @@ coro::Task<void> Servers::ask_others(ServerId server) {
     next_ask_ns_ = loop_.now_ns() + kAskPauseNs;
     if (answer.has_value() && answer->reply.server == server && !answer->reply.address.empty() &&
         peers_.update(server, answer->reply.incarnation, to_bytes(answer->reply.address))) {
+      ++restart_count_;
       slots(server).lost_ns = 0;
     }
     co_return;

@@ -99,6 +99,8 @@ class Servers final : public ServerNames {
   /// As rpc::PeerTable says.
   std::uint64_t incarnation(ServerId server) const noexcept { return peers_.incarnation(server); }
   std::uint64_t loss_count(ServerId server) const noexcept { return peers_.loss_count(server); }
+  /// How often a server was heard to have started again.
+  std::uint64_t restart_count() const noexcept { return restart_count_; }
 
   /// A lock that may or may not be this client's is not wanted any more. Its server sees the client
   /// go, and ends the lock if that stays away; comes it back, the first thing that it asks is that.
@@ -237,6 +239,7 @@ class Servers final : public ServerNames {
   std::deque<Slots> slots_;
   NewsSource news_;
   bool session_is_over_ = false;
+  std::uint64_t restart_count_ = 0;
   std::uint64_t next_look_ns_ = 0;
   std::uint64_t next_ask_ns_ = 0;
   std::uint16_t next_asked_ = 0;

@@ -35,6 +35,16 @@ void Walk::go_on(const Path& path) {
   name_.clear();
 }
 
+/// A power failure may have taken a directory that another server holds entries of: that one goes
+/// on with it, and does not say kStale. So nothing is believed that was heard before a restart.
+std::optional<InodeId> Walker::cached(InodeId parent, const std::string& name) {
+  if (restarts_ != servers_.restart_count()) {
+    restarts_ = servers_.restart_count();
+    directories_.clear();
+  }
+  return directories_.find(parent, name, servers_.now_ns());
+}
+
 coro::Task<Status> Walker::advance(Context& context, Walk& walk) {
   while (!walk.pending_.empty()) {
     std::string name = std::move(walk.pending_.back());
@@ -53,9 +63,9 @@ coro::Task<Status> Walker::advance(Context& context, Walk& walk) {
       walk.name_ = std::move(name);
       co_return Status();
     }
-    if (const auto cached = directories_.find(parent, name, servers_.now_ns())) {
+    if (const auto directory = cached(parent, name)) {
       walk.used_.emplace_back(parent, std::move(name));
-      walk.trail_.push_back(*cached);
+      walk.trail_.push_back(*directory);
       continue;
     }
     wire::LookupRequest request{.key = {.parent = parent, .name = name}, .moves = walk.moves_};

@@ -11,6 +11,7 @@
 // Threading: loop thread only. Coroutines borrow the Walker, the Walk and `context` until they end.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,9 +77,12 @@ class Walker {
   void forget(const wire::EntryKey& key) { directories_.forget(key.parent, key.name); }
 
  private:
+  std::optional<InodeId> cached(InodeId parent, const std::string& name);
+
   Servers& servers_;
   DirectoryCache directories_;
-  std::uint64_t moves_ = 0;  ///< How often directories have moved, as far as was heard.
+  std::uint64_t restarts_ = 0;  ///< Servers::restart_count() when something was put last.
+  std::uint64_t moves_ = 0;     ///< How often directories have moved, as far as was heard.
 };
 
 }  // namespace benchfs::client

@@ -63,7 +63,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Story{"WriteIsRepeatedAfterAKillAndATruncate", 8635512606694},
                     Story{"FolderGoesWhileACutOffServerHasMoreForIt", 4674605508652},
                     Story{"HomeStartsAgainAndAgainDuringAClose", 10949737164748},
-                    Story{"PowerFailsTwiceInARowAndIdsAreNotGivenAgain", 13802066662359}),
+                    Story{"PowerFailsTwiceInARowAndIdsAreNotGivenAgain", 13802066662359},
+                    Story{"FolderIsLostThatAClientStillKnowsAndAServerHoldsEntriesOf",
+                          4973402183827}),
     [](const auto& tested) { return std::string(tested.param.what); });
 
 // ---- The model of a file
