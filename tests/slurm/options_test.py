@@ -1,10 +1,7 @@
 """Goal: a job can ask for a burst buffer by a comment, by --benchfs and by #BB_LUA, and gets what it asked for; what makes no
 sense, or what this benchfs cannot do, is refused when it is submitted, in words that reach the user. The examples do what
 they say, as they stand.
-Method: the SPANK plugin and burst_buffer.lua as they are installed, on a real Slurm. Where staging is tried, the commands
-stage-in and stage-out are stood in for by a script that copies with benchfs cp: what is tested is who calls them, when,
-and what a failure costs."""
-import subprocess
+Method: the SPANK plugin and burst_buffer.lua as they are installed, on a real Slurm."""
 import unittest
 
 import fixture
@@ -13,15 +10,6 @@ PLUGIN = fixture.BUILD / "slurm/benchfs_spank.so"
 POOL = 'return {{ capacity = "1G", bin = "@BASE@/{}" }}\n'
 LUA = {"burst_buffer.lua": (fixture.SOURCE / "slurm/burst_buffer.lua").read_text().replace(
     "/etc/benchfs/burst_buffer.conf.lua", "/etc/slurm/pool.lua"), "pool.lua": POOL.format("opt/bin")}
-STAND_IN = """#!/bin/sh
-case $1 in
-  stage-in | stage-out)
-    [ "$2" != --help ] || exit 0
-    echo "$1 $2 $3 $(hostname)" >> "@BASE@/home/staged"
-    exec @BASE@/opt/bin/benchfs cp -r "$2" "$3" ;;
-esac
-exec @BASE@/opt/bin/benchfs "$@"
-"""
 SHOW = "srun -l sh -c 'echo $BENCHFS_SESSION'; benchfs status; [ -z $ROMIO_HINTS ] || cat $ROMIO_HINTS\n"
 
 
@@ -89,19 +77,6 @@ class BurstBuffer(OptionTest):
     files = LUA
     settings = {"burst_buffer": "yes", "stage_time_s": "30"}
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        bin_directory = cls.cluster.base / "bin"
-        bin_directory.mkdir()
-        (bin_directory / "benchfsd").symlink_to("../opt/bin/benchfsd")
-        (bin_directory / "benchfs").write_text(STAND_IN.replace("@BASE@", str(cls.cluster.base)))
-        (bin_directory / "benchfs").chmod(0o755)
-    @classmethod
-    def set_pool(cls, bin_directory):
-        (cls.cluster.base / "etc/slurm/pool.lua").write_text(
-            POOL.format(bin_directory).replace("@BASE@", str(cls.cluster.base)))
-
     def ask(self, line, script=SHOW):
         return {"script": f"#BB_LUA {line}\n{script}"}
 
@@ -115,53 +90,35 @@ class BurstBuffer(OptionTest):
             self.assertIn("benchfs: " + said, self.refused(**self.ask(line)))
 
     def test_staging_is_refused_where_it_cannot_be_done(self):
-        text = "pool=benchfs capacity=64M stage_{}=/a:/b"
-        for way in ("in", "out"):
-            if "no command" not in subprocess.run([self.cluster.prefix / "bin/benchfs", f"stage-{way}", "--help"],
-                                                  capture_output=True, text=True).stderr:
-                continue  # This benchfs can.
-            self.assertIn(f"has no command stage-{way}", self.refused(**self.ask(text.format(way))))
-
-    def test_a_job_gets_its_part_of_the_pool(self):
-        job = self.submitted(**self.ask("pool=benchfs capacity=256M servers=2", SHOW + "sleep 1"))
-        job.wait_for("servers answer", 60)
-        self.assertIn("UsedSpace=256MiB", self.cluster.on("head", "scontrol", "show", "burstbuffer"))
-        self.assertRegex(self.cluster.on("head", "scontrol", "show", "bbstat", job.number), rf"{job.number} \w+ user n")
-        self.expect(job, "COMPLETED", 0)
-        self.expect_servers(job, 4, "60.0 MiB")
-
-    def test_more_than_the_pool_has_left_waits(self):
-        first = self.submitted(**self.ask("pool=benchfs capacity=768M", "sleep 3"), nodes=1)
-        second = self.submitted(**self.ask("pool=benchfs capacity=512M", "true"), nodes=1)
-        fixture.wait_until("the second waits for the pool", 30,
-                           lambda: second.field("Reason") == "BurstBufferResources" or first.state() == "COMPLETED")
-        self.assertEqual(second.field("Reason"), "BurstBufferResources")
-        self.expect(first, "COMPLETED", 0)
-        self.expect(second, "COMPLETED", 0)
+        older = self.cluster.base / "older"
+        older.mkdir()
+        (older / "benchfs").write_text("#!/bin/sh\nexit 2\n")
+        (older / "benchfs").chmod(0o755)
+        pool = self.cluster.base / "etc/slurm/pool.lua"
+        now = pool.read_text()
+        pool.write_text(POOL.format("older").replace("@BASE@", str(self.cluster.base)))
+        try:
+            for way in ("in", "out"):
+                said = self.refused(**self.ask(f"pool=benchfs capacity=64M stage_{way}=/a:/b"))
+                self.assertIn(f"has no command stage-{way}", said)
+        finally:
+            pool.write_text(now)
 
     def test_what_is_to_be_staged_is_there_before_the_script_and_out_after_it(self):
         home = self.cluster.base / "home"
         (home / "input").write_text("from outside\n")
-        self.set_pool("bin")
-        self.configure(bin=self.cluster.base / "bin")
-        try:
-            job = self.submitted(**self.ask(
-                f"pool=benchfs capacity=64M stage_in={home}/input:/input stage_out=/output:{home}/output",
-                "srun benchfs cat benchfs:/input; benchfs cp benchfs:/input benchfs:/output\n"))
-            self.expect(job, "COMPLETED", 0)
-            self.assertEqual(job.output().count("from outside"), 2, job.output())
-            self.assertEqual((home / "output").read_text(), "from outside\n")
-            self.assertEqual((home / "staged").read_text(), f"stage-in {home}/input benchfs:/input n1\n"
-                             f"stage-out benchfs:/output {home}/output n1\n")
-            job = self.submitted(**self.ask(f"pool=benchfs capacity=64M stage_in={home}/missing:/x", "sleep 60"))
-            self.expect(job, "CANCELLED")
-            self.assertRegex(job.output(), "no burst buffer for job .* has failed: (.|\n)*missing")
-            job = self.submitted(**self.ask(f"pool=benchfs capacity=64M stage_out=/none:{home}/none", "true"))
-            self.expect(job, "COMPLETED", 0)
-            self.assertIn(f"benchfs: stage_out=/none:{home}/none has failed with status 1", job.output())
-        finally:
-            self.set_pool("opt/bin")
-            self.configure()
+        job = self.submitted(**self.ask(
+            f"pool=benchfs capacity=64M stage_in={home}/input:/in stage_out=/out/:{home}/results",
+            "srun benchfs cat benchfs:/in/input; benchfs mkdir /out; benchfs cp benchfs:/in/input benchfs:/out/output\n"))
+        self.expect(job, "COMPLETED", 0)
+        self.assertEqual(job.output().count("from outside"), 2, job.output())
+        self.assertEqual((home / "results/output").read_text(), "from outside\n")
+        job = self.submitted(**self.ask(f"pool=benchfs capacity=64M stage_in={home}/missing:/x", "sleep 60"))
+        self.expect(job, "CANCELLED")
+        self.assertRegex(job.output(), "no burst buffer for job .* has failed: (.|\n)*missing")
+        job = self.submitted(**self.ask(f"pool=benchfs capacity=64M stage_out=/none:{home}/none", "true"))
+        self.expect(job, "COMPLETED", 0)
+        self.assertIn(f"benchfs: stage_out=/none:{home}/none has failed with status 1", job.output())
 
 
 class FourNodes(OptionTest):
