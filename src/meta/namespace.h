@@ -115,6 +115,9 @@ class Namespace {
     next_inode_ += count;
     tell(NextInodeRow{.next = next_inode_});
   }
+  /// Power has failed here at some time: what others were told of holders then may be forgotten.
+  /// Before the first question for holders.
+  void doubt_holders() noexcept { doubts_holders_ = true; }
   /// Whether the inode, which is of this home, was created before begin_run().
   bool is_of_earlier_run(InodeId inode) const noexcept {
     return inode < make_inode_id(self_, run_begin_);
@@ -180,7 +183,10 @@ class Namespace {
 
   /// Home of a directory: who holds entries of it.
   void add_holder(InodeId directory, ServerId server);
+  /// Nothing if the server is none.
   void remove_holder(InodeId directory, ServerId server);
+  /// Who holds entries of it, or may hold some.
+  std::vector<ServerId> holders(InodeId directory) const;
   /// Takes over what holders knew when they go.
   void raise_directory_mtime(InodeId directory, std::uint64_t mtime_ns);
   /// It has moved to `parent`; unless a move with a higher number is known.
@@ -282,6 +288,7 @@ class Namespace {
   const ServerId self_;
   const std::uint16_t server_count_;
   std::uint64_t next_inode_;
+  bool doubts_holders_ = false;
   std::uint64_t run_begin_ = 0;  ///< The first inode of this run.
   std::uint64_t truncations_ = 0;
   std::uint64_t unsettled_marks_ = 0;

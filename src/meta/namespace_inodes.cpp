@@ -111,10 +111,22 @@ void Namespace::add_holder(InodeId directory, ServerId server) {
 void Namespace::remove_holder(InodeId directory, ServerId server) {
   auto& holders = this->directory(directory).holders;
   const auto place = std::lower_bound(holders.begin(), holders.end(), server);
-  BENCHFS_ASSERT(place != holders.end() && *place == server);
-  holders.erase(place);
-  --holder_count_;
-  tell(HolderRemovedRow{.directory = directory, .server = server});
+  if (place != holders.end() && *place == server) {
+    holders.erase(place);
+    --holder_count_;
+    tell(HolderRemovedRow{.directory = directory, .server = server});
+  }
+}
+
+std::vector<ServerId> Namespace::holders(InodeId directory) const {
+  if (!doubts_holders_ || !is_of_earlier_run(directory)) {
+    return directories_.at(directory).holders;
+  }
+  std::vector<ServerId> all;
+  for (std::uint16_t i = 0; i < server_count_; ++i) {
+    all.push_back(ServerId{i});
+  }
+  return all;
 }
 
 void Namespace::raise_directory_mtime(InodeId directory, std::uint64_t mtime_ns) {

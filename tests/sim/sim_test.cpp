@@ -65,7 +65,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Story{"HomeStartsAgainAndAgainDuringAClose", 10949737164748},
                     Story{"PowerFailsTwiceInARowAndIdsAreNotGivenAgain", 13802066662359},
                     Story{"FolderIsLostThatAClientStillKnowsAndAServerHoldsEntriesOf",
-                          4973402183827}),
+                          4973402183827},
+                    Story{"PowerTakesTheNewsOfWhoHoldsEntries", 7670935217508}),
     [](const auto& tested) { return std::string(tested.param.what); });
 
 // ---- The model of a file

@@ -177,9 +177,11 @@ wire::FoundEntry NamespaceService::describe(meta::Entry entry) const {
     }
     return found;
   }
-  const meta::Directory* directory = meta_.find_directory(entry.inode);
-  if (directory != nullptr &&
-      std::all_of(directory->holders.begin(), directory->holders.end(),
+  if (meta_.find_directory(entry.inode) == nullptr) {
+    return found;
+  }
+  const std::vector<ServerId> holders = meta_.holders(entry.inode);
+  if (std::all_of(holders.begin(), holders.end(),
                   [this](ServerId holder) { return holder == exchange_.self(); })) {
     found = {.local = true,
              .attributes = meta_.attributes_of_directory(entry.inode, meta_.usage(entry.inode))};

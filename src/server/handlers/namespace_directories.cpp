@@ -131,7 +131,7 @@ NamespaceService::Handling<wire::DirectoryUsageReply> NamespaceService::director
 
 coro::Task<Result<meta::DirectoryUsage>> NamespaceService::collect_usage(
     InodeId directory, std::uint64_t deadline_ns) {
-  const std::vector<ServerId> holders = meta_.find_directory(directory)->holders;
+  const std::vector<ServerId> holders = meta_.holders(directory);
   const wire::DirectoryUsageRequest request{.directory = directory};
   auto asking = ask_all(holders, request, deadline_ns);
   const auto answers = co_await asking;

@@ -231,6 +231,9 @@ coro::Task<Status> NamespaceService::start(std::uint64_t incarnation) {
   if (incarnation > 1 && store_.power_era() == incarnation) {
     meta_.skip_ids(kInodesLostMax);
   }
+  if (store_.power_era() > 1) {
+    meta_.doubt_holders();
+  }
   meta_.begin_run(incarnation);
   debts_.begin_run(incarnation);
   room.reset();

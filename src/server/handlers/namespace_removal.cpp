@@ -115,7 +115,7 @@ coro::Task<Status> NamespaceService::close_directory(InodeId directory, InodeLoc
     co_return fail(Errc::kNotEmpty, "remove_directory");
   }
   // While the lock is held nobody attaches, so the holders can only become fewer, and only here.
-  const std::vector<ServerId> holders = meta_.find_directory(directory)->holders;
+  const std::vector<ServerId> holders = meta_.holders(directory);
   const wire::DetachDirectoryRequest detach{.directory = directory};
   auto detaching = ask_all(holders, detach, deadline_ns);
   const auto answers = co_await detaching;

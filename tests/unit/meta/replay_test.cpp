@@ -503,6 +503,18 @@ TEST(Replay, IdsOfARunThatLeftNoTraceAreNotGivenOutAgain) {
   EXPECT_GT(skip_and_create(at_start, second).first, lost);
 }
 
+TEST(Replay, AfterAPowerFailureEveryServerMayHoldEntriesOfWhatWasThere) {
+  Namespace names(options_of(ServerId{0}));
+  names.add_holder(kRootInode, ServerId{1});
+  EXPECT_EQ(names.holders(kRootInode), std::vector<ServerId>{ServerId{1}});
+  names.skip_ids(1);
+  names.doubt_holders();
+  names.begin_run(2);
+  EXPECT_EQ(names.holders(kRootInode).size(), kServerCount);
+  names.remove_holder(kRootInode, ServerId{0});  // It is none, as far as is known.
+  EXPECT_EQ(names.find_directory(kRootInode)->holders, std::vector<ServerId>{ServerId{1}});
+}
+
 TEST(Replay, WhatMakesNoSenseIsRefused) {
   Namespace names(options_of(ServerId{1}));
   const InodeId ours = make_inode_id(ServerId{1}, 5);
